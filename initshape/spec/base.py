@@ -1,0 +1,59 @@
+"""The base of every model in the spec and the strict scalar types that they share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Strict, Tag
+
+LARGEST_INTEGER = 2**53 - 1
+"""Largest integer that binary64 (hence RFC 8785 canonical JSON) holds exactly."""
+LARGEST_REAL = 1e100
+"""Larger magnitudes leave no room for the squares and products that every model forms."""
+
+
+class Spec(BaseModel):
+    """Immutable, closed record: unknown keys are refused, NaN and infinity too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+
+def _integral(value: Any) -> Any:
+    """1000.0 and 1e3 are the integer 1000, as in JSON Schema; everything else is left for the strict check."""
+    if type(value) is float and value.is_integer() and abs(value) <= LARGEST_INTEGER:
+        return int(value)
+    return value
+
+
+def _representable(value: Any) -> Any:
+    """Turns an integer too large for binary64 into infinity, which the finite check then refuses with a clear error."""
+    if type(value) is int and abs(value) > 10**300:
+        return float("inf")
+    return value
+
+
+Integer = Annotated[int, Strict(), BeforeValidator(_integral)]
+Real = Annotated[
+    float, Strict(), BeforeValidator(_representable), Field(ge=-LARGEST_REAL, le=LARGEST_REAL, allow_inf_nan=False)
+]
+Vector = tuple[Real, ...]
+Matrix = tuple[Vector, ...]
+
+
+def _number_or_list(value: Any) -> str:
+    return "<list>" if isinstance(value, (list, tuple)) else "<number>"
+
+
+PositiveReal = Annotated[Real, Field(ge=1e-100, le=1e100)]
+OpenUnitReal = Annotated[Real, Field(gt=-1.0, lt=1.0)]
+PositiveRealOrVector = Annotated[
+    Annotated[PositiveReal, Tag("<number>")]
+    | Annotated[Annotated[tuple[PositiveReal, ...], Field(min_length=1)], Tag("<list>")],
+    Discriminator(_number_or_list),
+]
+OpenUnitRealOrVector = Annotated[
+    Annotated[OpenUnitReal, Tag("<number>")]
+    | Annotated[Annotated[tuple[OpenUnitReal, ...], Field(min_length=1)], Tag("<list>")],
+    Discriminator(_number_or_list),
+]
+Seed = Annotated[Integer, Field(ge=0, le=LARGEST_INTEGER)]

@@ -1,0 +1,130 @@
+"""The result document: what a finished computation answers. Arrays live outside it; a number that is not finite is null."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue
+
+from initshape.spec.outcome import Exactness, Outcome
+
+
+def _finite(value: object) -> object:
+    """NaN and infinity never reach JSON: they become null and the outcome says why."""
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        return None
+    return value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Condition(_Part):
+    """One condition of a theorem and the value that was checked."""
+
+    name: str
+    holds: bool
+    value: JsonValue = None
+
+
+class Completion(_Part):
+    """Gauss-Newton steps after the integration: the relative residual they started from, and how many."""
+
+    from_residual: Number
+    iterations: int
+
+
+class FlowReport(_Part):
+    """What the simulation did. `time` is the flow time of the last integrated state; `seconds` excludes compilation."""
+
+    outcome: Outcome
+    stopped_by: str
+    independent: bool
+    integrator: str
+    time: Number
+    steps: int
+    completion: Completion | None = None
+    train_loss: Number = None
+    relative_residual: Number = None
+    population_error: Number = None
+    test_error: Number = None
+    invariant_drift: Number = None
+    seconds: Number = None
+    compile_seconds: Number = None
+
+
+class FitReport(_Part):
+    """What one regularizer predicts, how well it was minimised, and how far it may be trusted."""
+
+    regularizer: str
+    outcome: Outcome
+    exactness: Exactness
+    theorem: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    reason: str | None = None
+    relative_residual: Number = None
+    kkt_residual: Number = None
+    value: Number = None
+    population_error: Number = None
+    test_error: Number = None
+    iterations: int | None = None
+    seconds: Number = None
+
+
+class ComparisonReport(_Part):
+    """The end of the flow against one regularizer's minimiser (DESIGN: distances of w_flow from w_fit)."""
+
+    regularizer: str
+    relative_distance: Number
+    cosine_distance: Number
+    kkt_residual: Number
+    excess_value: Number
+
+
+class Regime(_Part):
+    """Nearest limit of the implicit bias, with the relative distances that justify the label."""
+
+    label: str
+    distance_to_l1: Number
+    distance_to_l2: Number
+    distance_to_kernel: Number
+    of: str
+    ties: tuple[str, ...] = ()
+
+
+class Provenance(_Part):
+    """Where the numbers come from."""
+
+    numerics_version: str
+    versions: dict[str, str]
+    device: str
+    dtype: str
+    host: str
+    commit: str | None = None
+    attempt: int | None = None
+
+
+class ArrayInfo(_Part):
+    """Shape and dtype of one stored array."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Result(_Part):
+    """A finished computation."""
+
+    id: str
+    outcome: Outcome
+    advice: str | None
+    flow: FlowReport | None
+    fits: tuple[FitReport, ...]
+    comparisons: tuple[ComparisonReport, ...]
+    regime: Regime | None
+    citations: tuple[str, ...]
+    provenance: Provenance
+    arrays: dict[str, ArrayInfo]
