@@ -1,0 +1,93 @@
+"""Memory and time of a job before it is accepted; beyond the limits the document is refused with the estimate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from initshape.spec.experiment import Experiment
+from initshape.spec.problem import ProblemError, SpecError
+
+_FLOAT = 8
+_WORKING_RATE = 4e9
+"""Floating-point operations a second of one ordinary core; an order of magnitude is all that is promised."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one job may take. memory and result in bytes, seconds of wall-clock time."""
+
+    memory: int = 8 * 2**30
+    result: int = 64 * 2**20
+    seconds: float = 86_400.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Order of magnitude of a job: bytes at its peak, bytes stored, seconds on one core."""
+
+    memory: int
+    result: int
+    seconds: float
+
+
+def estimate(experiment: Experiment) -> Estimate:
+    """Peak memory, stored size and run time of an experiment."""
+    d, n = experiment.dataset.dimension, experiment.dataset.samples
+    data = _FLOAT * n * d
+    test = _FLOAT * d * getattr(experiment.dataset, "test_samples", 0)
+    parameters = 2 * experiment.model.depth * d
+    integrates = experiment.flow.kind != "none"
+    work = 30 * parameters + 8 * n * n if integrates else 6 * n * n
+    points = experiment.trajectory.points if integrates else 0
+    saved = points * (min(experiment.trajectory.coordinates, d) + 8) + 2 * parameters + 8 * d
+    result = _FLOAT * saved + min(data, 8 * 2**20)
+    fit = 12 * (2 * n * n * d + n**3)
+    flow = 400 * (2 * n * n * d + 12 * n**3 + 40 * n * d) if integrates else 0
+    lp = 3e-9 * n * n * d if "l1" in experiment.regularizers else 0.0
+    memory = int(3 * data + test + _FLOAT * (work + saved)) + 300 * 2**20
+    return Estimate(memory, int(result), 0.01 + (fit + flow) / _WORKING_RATE + lp)
+
+
+def refuse_beyond(limits: Limits, experiment: Experiment, pointer: str = "/experiment") -> Estimate:
+    """The estimate, or SpecError (422) that names what to shrink."""
+    found = estimate(experiment)
+    problems = []
+    if found.memory > limits.memory:
+        problems.append(_too_large(f"{pointer}/dataset", "memory", found.memory, limits.memory))
+    if found.result > limits.result:
+        problems.append(_too_large(f"{pointer}/trajectory", "stored result", found.result, limits.result))
+    if found.seconds > limits.seconds:
+        problems.append(
+            ProblemError(pointer=f"{pointer}/dataset", value=_round(found.seconds), allowed=f"{limits.seconds:g} s",
+                         hint=f"this would take about {found.seconds:.2g} s: lower dimension or samples")
+        )  # fmt: skip
+    if problems:
+        raise SpecError("The experiment is beyond what this server accepts.", tuple(problems))
+    return found
+
+
+def warnings(experiment: Experiment) -> tuple[str, ...]:
+    """What a user should expect before sending the job."""
+    found = estimate(experiment)
+    notes = []
+    if experiment.flow.kind != "none" and found.seconds > experiment.stop.max_seconds:
+        notes.append(f"about {found.seconds:.2g} s are expected, more than stop.max_seconds")
+    if experiment.flow.kind == "gradient_flow":
+        wants = experiment.stop.relative_residual
+        if experiment.flow.completion == "off" and wants < 1e-10:
+            notes.append("without completion, a residual below 1e-10 may stall at the rounding floor")
+    return tuple(notes)
+
+
+def _too_large(pointer: str, what: str, found: int, limit: int) -> ProblemError:
+    hint = f"the {what} would be about {_mebibytes(found)}, more than {_mebibytes(limit)}: make the sizes smaller"
+    return ProblemError(pointer=pointer, value=found, allowed=f"at most {limit} bytes", hint=hint)
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"
+
+
+def _round(value: float) -> float:
+    return round(value, 2 - int(math.floor(math.log10(value))))

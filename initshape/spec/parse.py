@@ -1,0 +1,93 @@
+"""Bytes or text to a validated document. Everything that is wrong leaves as one SpecError with pointers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from initshape.spec.experiment import Submission
+from initshape.spec.explain import explain, unknown_key
+from initshape.spec.problem import ProblemError, SpecError, shown
+from initshape.spec.sweep import SweepSubmission
+
+Document = TypeVar("Document", bound=BaseModel)
+
+_OTHER_KIND = {
+    Submission: ("sweep", "this is a sweep: send it to /v1/sweeps, or use `initshape submit`"),
+    SweepSubmission: ("experiment", "this is one experiment: send it to /v1/experiments"),
+}
+
+
+def parse_json(body: bytes | str) -> Any:
+    """JSON to Python. Raises SpecError (status 400) for what is not JSON, too deep, or says a key twice."""
+    try:
+        return json.loads(body, object_pairs_hook=_no_repeats)
+    except RecursionError:
+        _unparsable("The body is nested too deeply.")
+    except UnicodeDecodeError:
+        _unparsable("The body is not UTF-8 text.")
+    except ValueError as error:
+        _unparsable(f"The body is not JSON: {error}.")
+
+
+def parse_yaml(body: bytes | str) -> Any:
+    """YAML 1.2 (1e-3 is a number) to Python. Aliases are refused: they are not needed and can blow a document up."""
+    from ruamel.yaml import YAML, YAMLError  # noqa: PLC0415 - optional: only files and YAML bodies need it
+    from ruamel.yaml.tokens import AliasToken  # noqa: PLC0415
+
+    try:
+        text = body.decode() if isinstance(body, bytes) else body
+        if any(isinstance(token, AliasToken) for token in YAML(typ="safe", pure=True).scan(text)):
+            _unparsable("YAML aliases (*name) are not accepted: write the value out.")
+        document = YAML(typ="safe", pure=True).load(text)
+        return json.loads(json.dumps(document))  # dates, sets and non-text keys have no JSON form
+    except RecursionError:
+        _unparsable("The document is nested too deeply.")
+    except UnicodeDecodeError:
+        _unparsable("The document is not UTF-8 text.")
+    except (YAMLError, ValueError, TypeError) as error:
+        _unparsable(f"The document is not YAML with JSON values: {str(error).splitlines()[0]}.")
+
+
+def parse_submission(document: Any) -> Submission:
+    """A decoded document to a Submission. Raises SpecError (422)."""
+    return _validate(document, Submission)
+
+
+def parse_sweep(document: Any) -> SweepSubmission:
+    """A decoded document to a SweepSubmission. Raises SpecError (422)."""
+    return _validate(document, SweepSubmission)
+
+
+def _validate(document: Any, model: type[Document]) -> Document:
+    if not isinstance(document, dict):
+        raise SpecError(
+            "The document is not an object.",
+            (ProblemError(pointer="", value=shown(document), allowed=sorted(model.model_fields),
+                          hint="send an object with named fields"),),
+        )  # fmt: skip
+    other, advice = _OTHER_KIND[model]  # type: ignore[index]
+    if other in document:
+        problem = unknown_key(f"/{other}", other, model.model_fields)
+        raise SpecError("The document is of another kind.", (problem.model_copy(update={"hint": advice}),))
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        problems = explain(error, model)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise SpecError(f"The document has {count}.", problems) from None
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice[:80]!r} stands twice in one object")
+    return found
+
+
+def _unparsable(detail: str) -> NoReturn:
+    raise SpecError(detail, status=400) from None
