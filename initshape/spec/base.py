@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Strict, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 
 LARGEST_INTEGER = 2**53 - 1
 """Largest integer that binary64 (hence RFC 8785 canonical JSON) holds exactly."""
@@ -12,30 +12,30 @@ LARGEST_REAL = 1e100
 """Larger magnitudes leave no room for the squares and products that every model forms."""
 
 
-class Spec(BaseModel):
-    """Immutable, closed record: unknown keys are refused, NaN and infinity too."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
-
-
-def _integral(value: Any) -> Any:
+def integral(value: Any) -> Any:
     """1000.0 and 1e3 are the integer 1000, as in JSON Schema; everything else is left for the strict check."""
     if type(value) is float and value.is_integer() and abs(value) <= LARGEST_INTEGER:
         return int(value)
     return value
 
 
-def _representable(value: Any) -> Any:
-    """Turns an integer too large for binary64 into infinity, which the finite check then refuses with a clear error."""
-    if type(value) is int and abs(value) > 10**300:
-        return float("inf")
-    return value
+class Spec(BaseModel):
+    """Immutable, closed record: unknown keys are refused, NaN and infinity too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _integral_floats(cls, document: Any) -> Any:
+        # Done here and not in the Integer type: a validator there would hide its bounds from the JSON schema.
+        if not isinstance(document, dict):
+            return document
+        integers = [name for name, info in cls.model_fields.items() if info.annotation is int and name in document]
+        return {**document, **{name: integral(document[name]) for name in integers}} if integers else document
 
 
-Integer = Annotated[int, Strict(), BeforeValidator(_integral)]
-Real = Annotated[
-    float, Strict(), BeforeValidator(_representable), Field(ge=-LARGEST_REAL, le=LARGEST_REAL, allow_inf_nan=False)
-]
+Integer = Annotated[int, Strict()]
+Real = Annotated[float, Strict(), Field(ge=-LARGEST_REAL, le=LARGEST_REAL, allow_inf_nan=False)]
 Vector = tuple[Real, ...]
 Matrix = tuple[Vector, ...]
 

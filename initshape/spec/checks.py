@@ -18,6 +18,10 @@ INCONSISTENT = 1e-10
 """Relative least-squares residual of y above which given data are refused as not interpolable."""
 
 
+LARGEST_PARAMETER = 1e50
+"""Larger weights leave no room for the products that the network forms."""
+
+
 class CrossFieldError(ValueError):
     """Carries pointers relative to the experiment object through pydantic."""
 
@@ -43,7 +47,7 @@ def _check_sparse(data: SparseRegression) -> Iterator[ProblemError]:
         yield _problem("/dataset/sparsity", data.sparsity, f"at most dimension = {data.dimension}",
                        "lower sparsity or raise dimension")  # fmt: skip
     if data.noise_variance > 0 and data.samples > data.dimension:
-        yield _problem("/dataset/samples", data.samples, f"at most dimension = {data.dimension} when noise_variance > 0",
+        yield _problem("/dataset/samples", data.samples, f"at most {data.dimension}, the dimension, with noise",
                        "more noisy samples than features cannot all be fitted: lower samples, raise dimension, or set "
                        "noise_variance: 0")  # fmt: skip
 
@@ -129,9 +133,10 @@ def _check_explicit_init(init: ExplicitInit, d: int, depth: int) -> Iterator[Pro
         elif by_branch and (len(value) != depth or any(len(row) != d for row in value)):
             yield _problem(where, len(value), f"{depth} rows of length {d}", "give a matrix depth x dimension")
         else:
-            rows = (value,) if by_factor else value
-            if any(abs(v) > 1e50 for row in rows for v in row):
-                yield _problem(where, None, "magnitudes up to 1e50", "bring the parameters nearer to unit scale")
+            largest = float(np.abs(np.asarray(value, dtype=float)).max())
+            if largest > LARGEST_PARAMETER:
+                yield _problem(where, largest, f"magnitudes up to {LARGEST_PARAMETER:g}",
+                               "bring the parameters nearer to unit scale")  # fmt: skip
 
 
 def _problem(pointer: str, value: object, allowed: str, hint: str) -> ProblemError:

@@ -90,4 +90,4 @@ def _mebibytes(size: int) -> str:
 
 
 def _round(value: float) -> float:
-    return round(value, 2 - int(math.floor(math.log10(value))))
+    return round(value, 2 - math.floor(math.log10(value)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -32,6 +32,12 @@ class Experiment(Spec):
     ] = REGULARIZER_ORDER
     trajectory: Trajectory = Trajectory()
     resources: Resources = Resources()
+
+    @field_validator("flow", mode="before")
+    @classmethod
+    def _gradient_flow_unless_said(cls, flow: Any) -> Any:
+        """`flow: {rtol: 1e-6}` means the default kind with another tolerance."""
+        return {"kind": "gradient_flow", **flow} if isinstance(flow, dict) else flow
 
     @field_validator("regularizers")
     @classmethod

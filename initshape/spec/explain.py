@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import types
 import typing
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic.fields import FieldInfo
 
 from initshape.spec.checks import CrossFieldError
@@ -19,7 +20,11 @@ MOST_ERRORS = 20
 def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> tuple[ProblemError, ...]:
     """Problems of `error`, raised by validating a document against `model`; pointers start with `prefix`."""
     found: dict[tuple[str, str], ProblemError] = {}
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details:
+        loc = detail["loc"]
+        if detail["type"] == "too_short" and any(d["loc"][: len(loc)] == loc != d["loc"] for d in details):
+            continue  # the list is short only because the items named elsewhere were wrong
         for problem in _problems(detail, model, prefix):
             found.setdefault((problem.pointer, problem.hint), problem)
     return tuple(found.values())[:MOST_ERRORS]
@@ -39,8 +44,8 @@ def nearest(name: str, allowed: typing.Iterable[str]) -> str | None:
 
 def unknown_key(where: str, name: str, allowed: typing.Iterable[str], value: object = None) -> ProblemError:
     """The problem for a key that is not in the schema."""
-    names = sorted(allowed)
-    close = nearest(name, names)
+    names: list[JsonValue] = [*sorted(allowed)]
+    close = nearest(name, map(str, names))
     hint = f"did you mean {close!r}?" if close else f"remove {name!r}"
     return ProblemError(pointer=where, value=shown(value), allowed=names, hint=f"unknown key {name!r}: {hint}")
 
@@ -55,22 +60,33 @@ def _problems(detail: Any, model: type[BaseModel], prefix: str) -> list[ProblemE
     if kind == "extra_forbidden" and owner is not None:
         return [unknown_key(where, str(path[-1]), owner.model_fields, given)]
     if kind == "missing":
-        return [ProblemError(pointer=where, allowed=_allowed(info), hint=f"{path[-1]} is required{_meaning(info)}")]
+        allowed = _allowed(owner, path[-1])
+        return [ProblemError(pointer=where, allowed=allowed, hint=f"{path[-1]} is required{_meaning(info)}")]
     if kind in ("union_tag_not_found", "union_tag_invalid"):
-        kinds = sorted(_members(info))
+        kinds: list[JsonValue] = [*sorted(_members(info))]
         tag = given.get("kind") if isinstance(given, dict) else None
         where = where + "/kind" if isinstance(given, dict) else where
         if kind == "union_tag_not_found":
             return [ProblemError(pointer=where, value=shown(tag), allowed=kinds, hint="kind is required: say which")]
-        close = nearest(str(tag), kinds)
+        close = nearest(str(tag), map(str, kinds))
         hint = f"did you mean {close!r}?" if close else "choose one of the allowed kinds"
         return [ProblemError(pointer=where, value=shown(tag), allowed=kinds, hint=f"unknown kind {tag!r}: {hint}")]
     if kind in ("literal_error", "enum") and isinstance(given, str):
-        options = _options(info)
-        close = nearest(given, options)
+        options: list[JsonValue] = [*_options(info)]
+        close = nearest(given, map(str, options))
         hint = f"did you mean {close!r}?" if close else "choose one of the allowed values"
         return [ProblemError(pointer=where, value=shown(given), allowed=options or context.get("expected"), hint=hint)]
-    return [ProblemError(pointer=where, value=shown(given), allowed=_allowed(info), hint=_hint(kind, detail, given))]
+    name = next((part for part in reversed(path) if isinstance(part, str)), "")
+    allowed = _allowed(owner, name)
+    return [ProblemError(pointer=where, value=shown(given), allowed=allowed, hint=_hint(kind, detail, given))]
+
+
+_COMPARISONS = {
+    "greater_than": ("gt", "greater than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "at most"),
+}
 
 
 def _hint(kind: str, detail: Any, given: object) -> str:
@@ -85,12 +101,17 @@ def _hint(kind: str, detail: Any, given: object) -> str:
     if kind == "finite_number":
         return "write a finite number: NaN, infinity and numbers beyond binary64 are refused"
     if kind in ("tuple_type", "list_type"):
-        return "write a list of numbers" if given is not None else "write a list, or leave the key out"
+        return "write a list, in square brackets"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return "write an object with named fields"
     if kind in ("too_short", "string_too_short"):
         return "must not be empty"
-    return str(detail["msg"])
+    if kind in _COMPARISONS:
+        key, words = _COMPARISONS[kind]
+        return f"must be {words} {detail['ctx'][key]:.16g}"
+    if kind == "string_pattern_mismatch":
+        return f"must match {detail['ctx']['pattern']}"
+    return str(detail["msg"]).replace("Input should be", "must be")
 
 
 def _locate(loc: tuple[str | int, ...], model: type[BaseModel]) -> tuple[list[str | int], Any, FieldInfo | None]:
@@ -109,12 +130,10 @@ def _locate(loc: tuple[str | int, ...], model: type[BaseModel]) -> tuple[list[st
         info = owner.model_fields.get(part)
         if info is None:
             return [*path, *parts], owner, None
-        members = _members(info)
-        if members:
+        inner = _model_of(info.annotation)
+        if members := _members(info):
             inner = members.get(str(parts.pop(0))) if parts else None
-        else:
-            inner = _model_of(info.annotation)
-        if parts:
+        if parts and inner is not None:
             owner = inner
     return path, owner, info
 
@@ -146,15 +165,22 @@ def _options(info: FieldInfo | None) -> list[str]:
     return []
 
 
-def _allowed(info: FieldInfo | None) -> Any:
-    """What the field accepts, in words, from its JSON schema."""
-    if info is None:
+def _allowed(owner: type[BaseModel] | None, name: str | int) -> Any:
+    """What a field accepts, in words, from the JSON schema of the model that owns it."""
+    if owner is None:
         return None
-    schema = TypeAdapter(typing.Annotated[info.annotation, info]).json_schema()
-    return _words(schema, schema.get("$defs", {}))
+    schema = _schema(owner)
+    return _words(schema.get("properties", {}).get(name, {}), schema.get("$defs", {}))
+
+
+@functools.cache
+def _schema(owner: type[BaseModel]) -> dict[str, Any]:
+    return owner.model_json_schema()
 
 
 def _words(schema: dict[str, Any], defs: dict[str, Any]) -> str | None:
+    if "discriminator" in schema:
+        return "an object of kind " + ", ".join(schema["discriminator"]["mapping"])
     for key in ("anyOf", "oneOf"):
         if key in schema:
             parts = [_words(s, defs) for s in schema[key] if s.get("type") != "null"]
@@ -168,14 +194,23 @@ def _words(schema: dict[str, Any], defs: dict[str, Any]) -> str | None:
         inner = _words(schema.get("items", {}), defs)
         return f"a list ({inner} each)" if inner else "a list"
     if kind in ("number", "integer"):
-        low = [f"{sign} {schema[k]:g}" for k, sign in (("minimum", ">="), ("exclusiveMinimum", ">")) if k in schema]
-        high = [f"{sign} {schema[k]:g}" for k, sign in (("maximum", "<="), ("exclusiveMaximum", "<")) if k in schema]
-        bounds = " and ".join(low + high)
+        low = _tightest(schema, (("minimum", ">="), ("exclusiveMinimum", ">")), max)
+        high = _tightest(schema, (("maximum", "<="), ("exclusiveMaximum", "<")), min)
+        bounds = " and ".join(filter(None, (low, high)))
         return " ".join(filter(None, ["a number" if kind == "number" else "a whole number", bounds]))
     if kind == "string":
         limit = f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""
         return f"text{limit}"
     return "an object" if "$ref" in schema or kind == "object" else None
+
+
+def _tightest(schema: dict[str, Any], keys: tuple[tuple[str, str], ...], pick: Any) -> str | None:
+    """The binding one of an inclusive and an exclusive bound."""
+    bounds = [(schema[key], sign) for key, sign in keys if key in schema]
+    if not bounds:
+        return None
+    value, sign = pick(bounds, key=lambda bound: bound[0])
+    return f"{sign} {value:.16g}"
 
 
 def _meaning(info: FieldInfo | None) -> str:

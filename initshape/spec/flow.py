@@ -23,7 +23,9 @@ class GradientFlow(Spec):
     ] = None
     completion: Annotated[
         Literal["auto", "off"],
-        Field(description="auto: Gauss-Newton from a residual of 1e-6 to the requested one; off: integrate all the way."),
+        Field(
+            description="auto: Gauss-Newton from a residual of 1e-6 to the requested one; off: integrate all the way."
+        ),
     ] = "auto"
 
 

@@ -24,7 +24,7 @@ def resolved(experiment: Experiment) -> dict[str, Any]:
 
 
 def canonical(experiment: Experiment) -> dict[str, Any]:
-    """What the identity covers: the resolved experiment less resources and stop.max_seconds, and the numerics version."""
+    """What the identity covers: the resolved experiment less resources and max_seconds, and the numerics version."""
     document = resolved(experiment)
     del document["resources"], document["stop"]["max_seconds"]
     return {"experiment": document, "numerics_version": NUMERICS_VERSION}

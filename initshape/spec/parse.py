@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from initshape.spec.experiment import Submission
 from initshape.spec.explain import explain, unknown_key
@@ -14,7 +14,7 @@ from initshape.spec.sweep import SweepSubmission
 
 Document = TypeVar("Document", bound=BaseModel)
 
-_OTHER_KIND = {
+_OTHER_KIND: dict[type[BaseModel], tuple[str, str]] = {
     Submission: ("sweep", "this is a sweep: send it to /v1/sweeps, or use `initshape submit`"),
     SweepSubmission: ("experiment", "this is one experiment: send it to /v1/experiments"),
 }
@@ -34,8 +34,10 @@ def parse_json(body: bytes | str) -> Any:
 
 def parse_yaml(body: bytes | str) -> Any:
     """YAML 1.2 (1e-3 is a number) to Python. Aliases are refused: they are not needed and can blow a document up."""
-    from ruamel.yaml import YAML, YAMLError  # noqa: PLC0415 - optional: only files and YAML bodies need it
-    from ruamel.yaml.tokens import AliasToken  # noqa: PLC0415
+    # Optional package: only files and YAML bodies need it.
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+    from ruamel.yaml.tokens import AliasToken
 
     try:
         text = body.decode() if isinstance(body, bytes) else body
@@ -65,10 +67,10 @@ def _validate(document: Any, model: type[Document]) -> Document:
     if not isinstance(document, dict):
         raise SpecError(
             "The document is not an object.",
-            (ProblemError(pointer="", value=shown(document), allowed=sorted(model.model_fields),
+            (ProblemError(pointer="", value=shown(document), allowed=list[JsonValue](sorted(model.model_fields)),
                           hint="send an object with named fields"),),
         )  # fmt: skip
-    other, advice = _OTHER_KIND[model]  # type: ignore[index]
+    other, advice = _OTHER_KIND[model]
     if other in document:
         problem = unknown_key(f"/{other}", other, model.model_fields)
         raise SpecError("The document is of another kind.", (problem.model_copy(update={"hint": advice}),))

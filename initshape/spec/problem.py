@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 
 class ProblemError(BaseModel):
-    """One thing that is wrong: where (JSON pointer as the user wrote it), what was given, what is allowed, what to do."""
+    """One thing that is wrong: where (pointer as the user wrote it), what was given, what is allowed, what to do."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -71,8 +71,8 @@ def shown(value: Any) -> JsonValue:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, (int, float)):
-        finite = isinstance(value, int) and abs(value) < 2**63 or isinstance(value, float) and abs(value) < float("inf")
-        return value if finite else str(value)[:_SHOWN_CHARACTERS]
+        limit = 2**63 if isinstance(value, int) else float("inf")
+        return value if abs(value) < limit else str(float(value) if abs(value) < 10**300 else "a huge number")
     if isinstance(value, dict):
         return f"an object with {len(value)} keys"
     if isinstance(value, (list, tuple)):

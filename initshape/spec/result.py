@@ -1,4 +1,4 @@
-"""The result document: what a finished computation answers. Arrays live outside it; a number that is not finite is null."""
+"""The result document. Arrays live outside it; a number that is not finite is null."""
 
 from __future__ import annotations
 

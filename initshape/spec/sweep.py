@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, Strict, model_validator
 
-from initshape.spec.base import Integer, Spec
+from initshape.spec.base import Integer, Spec, integral
 from initshape.spec.checks import CrossFieldError
 from initshape.spec.experiment import Tag
 from initshape.spec.problem import ProblemError, shown
@@ -17,7 +17,8 @@ _LARGEST_EXPONENT = 100
 Path = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$", max_length=200)]
 Values = Annotated[tuple[JsonValue, ...], Field(min_length=1, max_length=LARGEST_SWEEP)]
 Bound = Annotated[float, Field(strict=True, ge=-1e100, le=1e100)]
-Grid = tuple[Bound, Bound, Annotated[Integer, Field(ge=1, le=LARGEST_SWEEP)]]
+Count = Annotated[int, Strict(), Field(ge=1, le=LARGEST_SWEEP), BeforeValidator(integral)]
+Grid = tuple[Bound, Bound, Count]
 
 
 class Axis(Spec):
@@ -55,8 +56,8 @@ class Zip(Spec):
         bad = next((k for k, row in enumerate(self.values) if len(row) != len(self.paths)), None)
         if bad is not None:
             raise CrossFieldError(
-                (ProblemError(pointer=f"/values/{bad}", value=len(self.values[bad]), allowed=f"{len(self.paths)} values",
-                              hint="every row has one value a path"),)
+                (ProblemError(pointer=f"/values/{bad}", value=len(self.values[bad]),
+                              allowed=f"{len(self.paths)} values", hint="every row has one value a path"),)
             )  # fmt: skip
         return self
 
@@ -81,7 +82,11 @@ class Sweep(Spec):
     def _sweeps_something(self) -> Sweep:
         if not (self.axes or self.zip or self.list or self.replicate):
             raise CrossFieldError(
-                (ProblemError(pointer="", allowed="axes, zip, list, replicate", hint="a sweep needs something to vary"),)
+                (
+                    ProblemError(
+                        pointer="", allowed="axes, zip, list, replicate", hint="a sweep needs something to vary"
+                    ),
+                )
             )
         paths = [axis.path for axis in self.axes] + [path for zipped in self.zip for path in zipped.paths]
         paths += [self.replicate.path] if self.replicate else []

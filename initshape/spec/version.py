@@ -1,4 +1,4 @@
-"""Versions that identify a number: bump NUMERICS_VERSION with any change that changes results, and say so in CHANGELOG.md."""
+"""Versions that identify a number. A change that changes results bumps NUMERICS_VERSION and goes into CHANGELOG.md."""
 
 SCHEMA_VERSION = 1
 NUMERICS_VERSION = "1"
