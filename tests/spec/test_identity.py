@@ -61,7 +61,6 @@ def test_defaults_written_out_change_nothing() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "same"),
     [
-        ("dataset.dimension", 1000.0, True),
         ("dataset.dimension", 1e3, True),
         ("dataset.seed", 1993, True),
         ("stop.max_seconds", 5, True),
