@@ -1,0 +1,266 @@
+"""What submitters do with jobs: submit, read, list, cancel, run again, delete. Every function is an Operation.
+
+Submitters of one id form a set, for equal experiments have equal ids: cancel and delete withdraw the caller, and the
+job stops when nobody is left.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from initshape.spec.status import Status
+from initshape.store import documents
+from initshape.store.keys import INDEX, PART_SECONDS, job_keys, key
+from initshape.store.operation import Command, Operation, Script
+from initshape.store.records import FIELDS, JobRecord, Submitter, decode
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """One job to be queued. `document` is the resolved experiment; jobs of one non-empty `batch` may run together."""
+
+    id: str
+    document: Mapping[str, Any]
+    queue: str = "cpu"
+    batch: str = ""
+    max_seconds: float = 3600.0
+
+
+class Answer(StrEnum):
+    """What became of a submission."""
+
+    known = "known"  # a result is stored
+    joined = "joined"  # it was waiting or running already
+    queued = "queued"  # it waits now
+    missing = "missing"  # rerun of an id that nobody knows
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """Answer to one submission."""
+
+    id: str
+    answer: Answer
+    status: Status | None
+    attempt: int
+
+
+class Stop(StrEnum):
+    """What became of a cancel or delete."""
+
+    missing = "missing"  # nobody knows the id
+    unchanged = "unchanged"  # nothing left to stop
+    foreign = "foreign"  # the caller is no submitter
+    withdrawn = "withdrawn"  # the caller is out, others still want it
+    stopped = "stopped"  # cancelled, or cancelling where it runs
+    deleted = "deleted"  # gone, or going where it runs
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Answer to cancel and delete; `status` is the one after it."""
+
+    answer: Stop
+    status: Status | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Part of a list, newest first. `before` continues it; None at the end."""
+
+    records: tuple[JobRecord, ...]
+    before: int | None
+
+
+def submit(request: JobRequest, who: Submitter) -> Operation[Submitted]:
+    """Stores the job and its place in the queue in one step; joins an equal one; `known` where a result is stored."""
+    answers = yield from submit_many([request], who)
+    return answers[0]
+
+
+def submit_many(requests: Sequence[JobRequest], who: Submitter) -> Operation[list[Submitted]]:
+    """The same for many, in one round trip a thousand."""
+    parts: dict[str, bytes] = {}
+    scripts: list[Command] = []
+    for request in requests:
+        document, own = documents.split(request.document)
+        parts.update(own)
+        scripts.append(_submit(request.id, document, own, request, who, "submit"))
+    stored: list[Command] = [("SET", key("part", name), text, "EX", PART_SECONDS) for name, text in parts.items()]
+    replies = yield [*stored, *scripts]
+    return [_submitted(r.id, reply) for r, reply in zip(requests, replies[len(stored) :], strict=True)]
+
+
+def rerun(job_id: str, who: Submitter) -> Operation[Submitted]:
+    """Computes again what is finished. The old result is served until the new attempt has finished."""
+    (reply,) = yield [_submit(job_id, b"", {}, JobRequest(job_id, {}, max_seconds=0.0), who, "rerun")]
+    return _submitted(job_id, reply)
+
+
+def rerun_many(job_ids: Sequence[str], who: Submitter) -> Operation[list[Submitted]]:
+    """The same for many."""
+    requests = [JobRequest(job_id, {}, max_seconds=0.0) for job_id in job_ids]
+    replies = yield [_submit(r.id, b"", {}, r, who, "rerun") for r in requests]
+    return [_submitted(r.id, reply) for r, reply in zip(requests, replies, strict=True)]
+
+
+def cancel(job_id: str, user: str, force: bool = False) -> Operation[Stopped]:
+    """Withdraws the caller; `force` stops the job whoever still wants it."""
+    (reply,) = yield [_stop(job_id, user, force, "cancel")]
+    return _stopped(reply)
+
+
+def cancel_many(job_ids: Sequence[str], user: str, force: bool = False) -> Operation[list[Stopped]]:
+    """The same for many."""
+    replies = yield [_stop(job_id, user, force, "cancel") for job_id in job_ids]
+    return [_stopped(reply) for reply in replies]
+
+
+def delete(job_id: str, user: str, force: bool = False) -> Operation[Stopped]:
+    """Withdraws the caller; the record and the result go when nobody is left, once a running attempt has stopped."""
+    (reply,) = yield [_stop(job_id, user, force, "delete")]
+    return _stopped(reply)
+
+
+def read(job_id: str) -> Operation[JobRecord | None]:
+    """The whole record, with submitters, attempts and the place in the queue."""
+    values, submitters, attempts, position, result = yield [
+        ("HMGET", key("job", job_id), *FIELDS),
+        ("HGETALL", key("submitters", job_id)),
+        ("LRANGE", key("attempts", job_id), 0, -1),
+        Script("position", job_keys(job_id), (job_id,)),
+        ("EXISTS", key("result", job_id)),
+    ]
+    return decode(job_id, values, submitters, attempts, position, bool(result))
+
+
+def read_many(job_ids: Sequence[str]) -> Operation[list[JobRecord | None]]:
+    """Records without submitters' places and attempts, for lists and tables."""
+    replies = yield [command for job_id in job_ids for command in _brief(job_id)]
+    return [
+        decode(job_id, replies[3 * k], replies[3 * k + 1], has_result=bool(replies[3 * k + 2]))
+        for k, job_id in enumerate(job_ids)
+    ]
+
+
+def document(job_id: str) -> Operation[dict[str, Any] | None]:
+    """The resolved experiment as it was stored."""
+    (text,) = yield [("HGET", key("job", job_id), "document")]
+    if text is None:
+        return None
+    whole = yield from assemble([json.loads(text)])
+    return whole[0]
+
+
+def assemble(stored: Sequence[dict[str, Any]]) -> Operation[list[dict[str, Any] | None]]:
+    """Stored documents with their parts; None where a part is missing."""
+    digests = sorted({digest for one in stored for digest in documents.references(one).values()})
+    texts = (yield [("GET", name) for name in documents.part_keys(digests)]) if digests else []
+    parts = {digest: text for digest, text in zip(digests, texts, strict=True) if text is not None}
+    complete = [all(d in parts for d in documents.references(one).values()) for one in stored]
+    return [documents.join(one, parts) if good else None for one, good in zip(stored, complete, strict=True)]
+
+
+def page(
+    limit: int,
+    before: int | None = None,
+    *,
+    status: Status | None = None,
+    owner: str | None = None,
+    tag: str | None = None,
+) -> Operation[Page]:
+    """At most `limit` records, newest first, numbered below `before`; stable while new ones come in."""
+    index = _index(status, owner, tag)
+    found: list[JobRecord] = []
+    while len(found) < limit:
+        top = "+inf" if before is None else f"({before}"
+        (raw,) = yield [("ZREVRANGEBYSCORE", index, top, "-inf", "LIMIT", 0, limit)]
+        ids = [name.decode() for name in raw]
+        if not ids:
+            return Page(tuple(found), None)
+        records = yield from read_many(ids)
+        gone = [job_id for job_id, record in zip(ids, records, strict=True) if record is None]
+        if gone:
+            yield [("ZREM", index, *gone)]
+        for record in records:
+            if record is None:
+                continue
+            before = record.number
+            if _matches(record, status, owner, tag):
+                found.append(record)
+                if len(found) == limit:
+                    break
+        if len(ids) < limit and len(found) < limit:
+            return Page(tuple(found), None)
+    return Page(tuple(found), before)
+
+
+def status_counts() -> Operation[dict[Status, int]]:
+    """How many jobs are in each state."""
+    replies = yield [("ZCARD", key("status", status.value)) for status in Status]
+    return {status: int(n) for status, n in zip(Status, replies, strict=True)}
+
+
+def touch(job_ids: Iterable[str]) -> Operation[None]:
+    """Prolongs the lifetime of results that were read."""
+    yield [Script("touch", job_keys(job_id), (job_id,)) for job_id in job_ids]
+
+
+def _index(status: Status | None, owner: str | None, tag: str | None) -> str:
+    """The most selective index; the other conditions are checked on the records."""
+    if tag is not None:
+        return key("tag", tag)
+    if owner is not None:
+        return key("owner", owner)
+    return INDEX if status is None else key("status", status.value)
+
+
+def _matches(record: JobRecord, status: Status | None, owner: str | None, tag: str | None) -> bool:
+    users = {s.user for s in record.submitters} | {record.owner}
+    tags = {t for s in record.submitters for t in s.tags}
+    return (
+        (status is None or record.status is status)
+        and (owner is None or owner in users)
+        and (tag is None or tag in tags)
+    )
+
+
+def _brief(job_id: str) -> list[Command]:
+    return [
+        ("HMGET", key("job", job_id), *FIELDS),
+        ("HGETALL", key("submitters", job_id)),
+        ("EXISTS", key("result", job_id)),
+    ]
+
+
+def _submit(
+    job_id: str, document: bytes, parts: Mapping[str, bytes], request: JobRequest, who: Submitter, mode: str
+) -> Script:
+    tags = list(who.tags)
+    label = {"name": who.name, "tags": tags, "notes": who.notes, "priority": who.priority}
+    return Script(
+        "submit",
+        job_keys(job_id),
+        (
+            job_id, document, ",".join(parts), request.queue, request.batch, who.user, documents.encode(label),
+            documents.encode(tags), repr(request.max_seconds), mode,
+        ),
+    )  # fmt: skip
+
+
+def _submitted(job_id: str, reply: Sequence[Any]) -> Submitted:
+    answer, status, attempt = reply
+    return Submitted(job_id, Answer(answer.decode()), Status(status.decode()) if status else None, int(attempt))
+
+
+def _stop(job_id: str, user: str, force: bool, mode: Literal["cancel", "delete"]) -> Script:
+    return Script("cancel", job_keys(job_id), (job_id, user, int(force), mode))
+
+
+def _stopped(reply: Sequence[Any]) -> Stopped:
+    answer, status = reply
+    return Stopped(Stop(answer.decode()), Status(status.decode()) if status else None)

@@ -1,0 +1,84 @@
+"""Every Redis key: name, type and lifetime. No other module, script or test spells a key out.
+
+All keys carry the hash tag `{initshape}`, so that they share one slot and scripts may derive one from another
+(claim cannot know beforehand which job it will choose). "Active" means queued, running or cancelling; an active job
+never expires.
+
+key                           type     holds                                                lifetime
+-----------------------------------------------------------------------------------------------------------------------
+job:{id}                      hash     the record (records.py) and the experiment           active: none; RECORD after
+submitters:{id}               hash     user -> name, tags, notes, priority (JSON)           as the record
+attempts:{id}                 list     ended attempts, oldest first (JSON)                  as the record
+stream:{id}                   stream   status changes and progress                          active: none; STREAM after
+result:{id}                   hash     the served result: document, etag, manifest, arrays  RESULT from the last read
+upload:{id}:{fence}           hash     a result that waits for its fenced finish            UPLOAD
+dataset:{dataset id}          hash     arrays that many results share                       as its last read result
+part:{digest}                 string   a large section of experiments                       PART from the last use
+waiting:{queue}               zset     id -> order of arrival                               none, empties
+lines:{queue}                 zset     "priority:user" -> whose turn it is                  none, empties
+line:{queue}:{priority:user}  zset     id -> order of arrival                               none, empties
+shares:{queue}                hash     tags of users and virtual time (library.lua)         none, one field a user
+leases                        zset     id -> expiry of the lease, ms                        none, empties
+index                         zset     id -> number; newest first in lists                  pruned with the records
+owner:{user}, tag:{tag}       zset     the same for one submitter or one tag                pruned when read
+status:{status}               zset     the same for one status                              pruned with the records
+sweep:{id}                    hash     document, axes, cell ids, submission                 SWEEP from the last read
+sweeps                        zset     id -> number; newest first                           pruned when read
+workers:{queue}               zset     worker slot -> expiry of its presence, ms            none, members expire
+worker:{name}                 hash     host, device, process id, of one worker              PRESENCE
+token:{sha256}                hash     user, role, label, creation                          none, or the token's expiry
+tokens                        set      digests of all tokens                                none
+idempotency:{user}:{key}      string   digest of the body, and the id                       IDEMPOTENCY
+numbers                       hash     counters: number, order, fence                       none
+pulse                         hash     last reap and end of the grace time, ms              none
+rung:{queue}                  string   somebody rang lately                                 the ring period
+events                        channel  JSON {id, kind, status} for whoever waits            -
+
+Celery's own keys in the same database: one list a queue, named as in queues.py, `_kombu.binding.*`, `unacked*`.
+"""
+
+from __future__ import annotations
+
+ROOT = "{initshape}:"
+
+DAY = 86_400
+RESULT_SECONDS = 90 * DAY
+RECORD_SECONDS = RESULT_SECONDS + 30 * DAY
+PART_SECONDS = RECORD_SECONDS + 30 * DAY
+SWEEP_SECONDS = RECORD_SECONDS
+STREAM_SECONDS = DAY
+UPLOAD_SECONDS = 3600
+IDEMPOTENCY_SECONDS = DAY
+TOUCH_SECONDS = DAY
+"""A read prolongs a lifetime only when this much of it has gone, so that reading seldom writes."""
+
+FAMILIES = (
+    "job", "submitters", "attempts", "stream", "result", "upload", "dataset", "part", "waiting", "lines", "line",
+    "shares", "owner", "tag", "status", "sweep", "workers", "worker", "token", "idempotency", "rung",
+)  # fmt: skip
+SINGLES = ("leases", "index", "sweeps", "tokens", "numbers", "pulse", "events")
+
+LEASES, INDEX, SWEEPS, TOKENS, NUMBERS, PULSE, EVENTS = (ROOT + name for name in SINGLES)
+
+
+def key(family: str, *parts: str | int) -> str:
+    """Name of one key of a family of the table above. Raises KeyError for an undeclared family."""
+    if family not in FAMILIES:
+        raise KeyError(family)
+    return ROOT + ":".join([family, *map(str, parts)])
+
+
+def job_keys(job_id: str) -> tuple[str, ...]:
+    """The keys of one job that every life-cycle script declares."""
+    return tuple(key(family, job_id) for family in ("job", "submitters", "attempts", "stream", "result"))
+
+
+def lua_table() -> str:
+    """The same names for the scripts: `K.job .. id`, `K.leases`; and the lifetimes as `T.result`."""
+    names = [f'["{f}"]="{ROOT}{f}:"' for f in FAMILIES] + [f'["{s}"]="{ROOT}{s}"' for s in SINGLES]
+    lifetimes = {
+        "result": RESULT_SECONDS, "record": RECORD_SECONDS, "part": PART_SECONDS, "sweep": SWEEP_SECONDS,
+        "stream": STREAM_SECONDS, "upload": UPLOAD_SECONDS, "touch": TOUCH_SECONDS,
+    }  # fmt: skip
+    seconds = [f"{name}={value}" for name, value in lifetimes.items()]
+    return f"local K={{{','.join(names)}}}\nlocal T={{{','.join(seconds)}}}\n"

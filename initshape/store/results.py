@@ -1,0 +1,139 @@
+"""Results: a JSON document and its arrays in one hash. Uploaded under the fence's own key, served after `finish`.
+
+Arrays that belong to the data set (X, y, w_true) are stored once, under the digest of their content, and results refer
+to them: a sweep of 100 cells over one data set holds one X.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from initshape.store import arrays as npy
+from initshape.store.arrays import Array, Stored
+from initshape.store.documents import encode
+from initshape.store.errors import ResultTooLargeError
+from initshape.store.keys import RESULT_SECONDS, UPLOAD_SECONDS, job_keys, key
+from initshape.store.operation import Command, Operation, Script
+
+LIMIT_BYTES: Final = 64 * 1024 * 1024
+SHARED: Final = ("X", "y", "w_true")
+_READ_AGAIN: Final = 5
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """The document as it was stored, with a strong entity tag and the list of its arrays."""
+
+    document: bytes
+    etag: str
+    manifest: dict[str, Stored]
+
+
+def upload(
+    job_id: str,
+    fence: int,
+    document: bytes,
+    arrays: Mapping[str, Array],
+    shared: Sequence[str] = SHARED,
+    limit: int = LIMIT_BYTES,
+) -> Operation[str]:
+    """Stores a result for `leases.finish` to swap in; expires if that never happens. Answers the entity tag.
+
+    Errors: ResultTooLargeError above `limit` bytes.
+    """
+    data = {name: npy.to_npy(array) for name, array in arrays.items()}
+    size = len(document) + sum(map(len, data.values()))
+    if size > limit:
+        raise ResultTooLargeError(size, limit)
+    etag = npy.content_digest(document, data)
+    common = {name: data[name] for name in shared if name in data}
+    dataset = npy.content_digest(b"dataset", common) if common else ""
+    if common:
+        yield from _share(dataset, common)
+    manifest = {name: npy.describe(arrays[name], data[name], dataset if name in common else None) for name in data}
+    place = key("upload", job_id, fence)
+    head: Command = (
+        "HSET", place, "document", document, "etag", etag, "manifest", encode(manifest), "dataset", dataset,
+    )  # fmt: skip
+    yield [("UNLINK", place), head, ("EXPIRE", place, UPLOAD_SECONDS)]
+    yield from npy.rounds(place, {name: data[name] for name in data if name not in common})
+    return etag
+
+
+def read(job_id: str) -> Operation[StoredResult | None]:
+    """The result without its arrays; None where there is none (any more). Prolongs its life."""
+    found = yield from read_many([job_id])
+    return found[0]
+
+
+def read_many(job_ids: Sequence[str]) -> Operation[list[StoredResult | None]]:
+    """The same for many, for tables."""
+    commands: list[Command] = []
+    for job_id in job_ids:
+        commands += [
+            Script("touch", job_keys(job_id), (job_id,)),
+            ("HMGET", key("result", job_id), "document", "etag", "manifest"),
+        ]
+    replies = yield commands
+    return [_decode(*reply) for reply in replies[1::2]]
+
+
+def read_npy(job_id: str, names: Iterable[str] | None = None) -> Operation[dict[str, bytes] | None]:
+    """Arrays as npy bytes (what an npz file holds), all of them or those of `names` that exist; None without a result.
+
+    All bytes are of one attempt, even when a rerun finishes meanwhile.
+    """
+    for _ in range(_READ_AGAIN):
+        result = yield from read(job_id)
+        if result is None:
+            return None
+        wanted = [name for name in (result.manifest if names is None else names) if name in result.manifest]
+        data: dict[str, bytes] = {}
+        for name in wanted:
+            value = yield from _one(job_id, name, result)
+            if value is None:
+                break
+            data[name] = value
+        else:
+            return data
+    return None
+
+
+def read_arrays(job_id: str, names: Iterable[str] | None = None) -> Operation[dict[str, Array] | None]:
+    """The same as NumPy arrays."""
+    data = yield from read_npy(job_id, names)
+    return None if data is None else {name: npy.from_npy(value) for name, value in data.items()}
+
+
+def _share(dataset: str, common: Mapping[str, bytes]) -> Operation[None]:
+    """Stores the arrays of a data set unless they are there; the marker comes last, for readers look for it."""
+    place = key("dataset", dataset)
+    complete, _ = yield [("HEXISTS", place, "complete"), ("EXPIRE", place, RESULT_SECONDS)]
+    if complete:
+        return
+    for commands in npy.rounds(place, common):
+        yield [*commands, ("EXPIRE", place, RESULT_SECONDS)]
+    yield [("HSET", place, "complete", 1)]
+
+
+def _one(job_id: str, name: str, result: StoredResult) -> Operation[bytes | None]:
+    """One array; None when the result has changed under the reader."""
+    entry = result.manifest[name]
+    own = key("result", job_id)
+    place = own if entry.dataset is None else key("dataset", entry.dataset)
+    chunks: list[bytes] = []
+    for k in range(entry.chunks):
+        etag, chunk = yield [("HGET", own, "etag"), ("HGET", place, npy.field(name, k))]
+        if chunk is None or etag is None or etag.decode() != result.etag:
+            return None
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _decode(document: bytes | None, etag: bytes | None, manifest: bytes | None) -> StoredResult | None:
+    if document is None or etag is None or manifest is None:
+        return None
+    return StoredResult(document, etag.decode(), {n: Stored.decode(e) for n, e in json.loads(manifest).items()})

@@ -1,0 +1,18 @@
+-- KEYS: the job's keys, upload. ARGV: clock, id, fence, known (1: may answer later submissions), outcome
+-- The upload becomes the result in the same step in which the fence is checked. -> accepted, stale, missing
+local id, fence, known, outcome = unpack(ARGV, 2, 5)
+local job, upload = K.job .. id, KEYS[#KEYS]
+if not holds(id, fence) then
+  local seen = call('HMGET', job, 'status', 'fence')
+  call('UNLINK', upload)
+  if seen[1] == 'succeeded' and seen[2] == fence then return 'accepted' end -- the answer was lost on the way
+  return 'stale'
+end
+if call('EXISTS', upload) == 0 then return 'missing' end
+call('RENAME', upload, K.result .. id)
+call('EXPIRE', K.result .. id, T.result)
+call('HSET', job, 'known', known, 'outcome', outcome)
+call('HDEL', job, 'progress', 'error')
+close_attempt(id, 'finished')
+settle(id, 'succeeded')
+return 'accepted'

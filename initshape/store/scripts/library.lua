@@ -1,0 +1,161 @@
+-- Functions shared by every script. K (key names) and T (lifetimes) come from keys.py; ARGV[1] is the clock in
+-- milliseconds, empty for the server's own. Only commands of Redis 6.2.
+
+local call = redis.call
+
+local function clock()
+  if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
+  local time = call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local NOW = clock()
+
+-- Fair shares: start-time fair queueing. A line is one user at one priority; its tag says when its turn comes. Serving
+-- a job raises the tag by one. A line that comes back starts at the virtual time, so absence saves nothing up.
+-- The priority is the high part of the score: (10 - priority) * 2^44 + tag.
+local LEVEL = 17592186044416
+
+local function line_name(priority, user) return priority .. ':' .. user end
+
+local function priority_of(name) return tonumber(string.match(name, '^(-?%d+):')) end
+
+local function line_score(name, tag) return (10 - priority_of(name)) * LEVEL + tag end
+
+local function open_line(queue, name)
+  if call('ZSCORE', K.lines .. queue, name) then return end
+  local now = tonumber(call('HGET', K.shares .. queue, '=' .. priority_of(name)) or '0')
+  local own = tonumber(call('HGET', K.shares .. queue, name) or '0')
+  call('ZADD', K.lines .. queue, line_score(name, math.max(now, own)), name)
+end
+
+local function leave_line(id, queue, name)
+  local line = K.line .. queue .. ':' .. name
+  call('ZREM', line, id)
+  if call('EXISTS', line) == 0 then call('ZREM', K.lines .. queue, name) end
+end
+
+-- name of every line in which a submitter of the job waits
+local function lines_of(id)
+  local names, all = {}, call('HGETALL', K.submitters .. id)
+  for i = 1, #all, 2 do
+    names[#names + 1] = line_name(cjson.decode(all[i + 1]).priority, all[i])
+  end
+  if #names == 0 then names[1] = line_name(0, call('HGET', K.job .. id, 'owner')) end
+  return names
+end
+
+local function enqueue(id, queue, order)
+  call('ZADD', K.waiting .. queue, order, id)
+  for _, name in ipairs(lines_of(id)) do
+    call('ZADD', K.line .. queue .. ':' .. name, order, id)
+    open_line(queue, name)
+  end
+end
+
+local function dequeue(id, queue)
+  call('ZREM', K.waiting .. queue, id)
+  for _, name in ipairs(lines_of(id)) do leave_line(id, queue, name) end
+end
+
+-- Status, its index, the event stream and the channel move together. `quiet` leaves the stream alone: a job that was
+-- never claimed needs none, and a sweep of 10,000 would make 10,000.
+local function announce(id, kind, data, quiet)
+  if not quiet then
+    call('XADD', K.stream .. id, 'MAXLEN', '~', 512, '*', 'kind', kind, 'at', NOW, 'data', data)
+  end
+end
+
+local function move(id, status, quiet)
+  local job = K.job .. id
+  local seen = call('HMGET', job, 'status', 'number', 'attempt')
+  if seen[1] then call('ZREM', K.status .. seen[1], id) end
+  call('ZADD', K.status .. status, seen[2], id)
+  call('HSET', job, 'status', status, 'updated', NOW)
+  announce(id, 'status', cjson.encode({status = status, attempt = tonumber(seen[3])}), quiet)
+  call('PUBLISH', K.events, cjson.encode({id = id, kind = 'status', status = status}))
+end
+
+local function keep(id) -- an active job never expires
+  for _, family in ipairs({K.job, K.submitters, K.attempts, K.stream}) do call('PERSIST', family .. id) end
+end
+
+local function let_expire(id)
+  for _, family in ipairs({K.job, K.submitters, K.attempts}) do call('EXPIRE', family .. id, T.record) end
+  call('EXPIRE', K.stream .. id, T.stream)
+end
+
+-- A read or a new submission prolongs the result, what it refers to, and the record that must outlive it.
+local function touch(id)
+  local result = K.result .. id
+  local left = call('TTL', result)
+  if left < 0 or left > T.result - T.touch then return end
+  call('EXPIRE', result, T.result)
+  local status = call('HGET', K.job .. id, 'status') -- active while a rerun computes the next result
+  if status == 'succeeded' or status == 'failed' or status == 'cancelled' then let_expire(id) end
+  local dataset = call('HGET', result, 'dataset')
+  if dataset and dataset ~= '' then call('EXPIRE', K.dataset .. dataset, T.result) end
+  local parts = call('HGET', K.job .. id, 'parts')
+  for part in string.gmatch(parts or '', '[^,]+') do call('EXPIRE', K.part .. part, T.part) end
+end
+
+local function erase(id)
+  local job = K.job .. id
+  local seen = call('HMGET', job, 'status', 'queue')
+  if seen[1] then call('ZREM', K.status .. seen[1], id) end
+  if seen[2] then call('ZREM', K.waiting .. seen[2], id) end
+  call('ZREM', K.index, id)
+  call('ZREM', K.leases, id)
+  for _, family in ipairs({K.job, K.submitters, K.attempts, K.stream, K.result}) do call('UNLINK', family .. id) end
+  call('PUBLISH', K.events, cjson.encode({id = id, kind = 'status', status = 'deleted'}))
+end
+
+-- The running attempt is over: `how` says in what way, and goes into the history.
+local function close_attempt(id, how)
+  local job = K.job .. id
+  local seen = call('HMGET', job, 'attempt', 'fence', 'worker', 'started')
+  call('RPUSH', K.attempts .. id, cjson.encode({
+    attempt = tonumber(seen[1]), fence = tonumber(seen[2]), worker = seen[3], started = tonumber(seen[4]),
+    ended = NOW, how = how}))
+  call('LTRIM', K.attempts .. id, -50, -1)
+  call('ZREM', K.leases, id)
+  call('HDEL', job, 'worker')
+end
+
+local function settle(id, status) -- into a state in which nothing happens any more
+  call('HSET', K.job .. id, 'finished', NOW)
+  move(id, status)
+  let_expire(id)
+  if call('HGET', K.job .. id, 'doomed') == '1' then erase(id) end
+end
+
+local function requeue(id) -- the place in the queue is the old one
+  local seen = call('HMGET', K.job .. id, 'queue', 'order')
+  call('HSET', K.job .. id, 'queued', NOW)
+  call('HDEL', K.job .. id, 'progress')
+  move(id, 'queued')
+  enqueue(id, seen[1], seen[2])
+end
+
+-- An attempt ended without a result. how: failed (with an error), stopped, handed_over, lost.
+local function give_up(id, how, problem, poison)
+  local job = K.job .. id
+  local status = call('HGET', job, 'status')
+  close_attempt(id, how)
+  if how == 'failed' then
+    call('HSET', job, 'error', problem)
+    settle(id, 'failed')
+  elseif status == 'cancelling' then
+    settle(id, 'cancelled')
+  elseif how == 'lost' and call('HINCRBY', job, 'lost', 1) >= poison then
+    call('HSET', job, 'error', problem)
+    settle(id, 'failed')
+  else
+    requeue(id)
+  end
+end
+
+local function holds(id, fence) -- only the holder of the current fence may say anything about a running job
+  local seen = call('HMGET', K.job .. id, 'status', 'fence')
+  return (seen[1] == 'running' or seen[1] == 'cancelling') and seen[2] == fence
+end

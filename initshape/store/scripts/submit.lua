@@ -1,0 +1,62 @@
+-- KEYS: the job's keys.
+-- ARGV: clock, id, document, parts, queue, batch, user, submitter (JSON with priority), tags (JSON), max_seconds, mode
+-- mode: submit; rerun (no document: keep the stored one, and compute again what is known)
+-- -> answer (known, joined, queued, missing), status, attempt
+local id, document, parts, queue, batch, user, submitter, tags, seconds, mode = unpack(ARGV, 2, 11)
+local job = K.job .. id
+local seen = call('HMGET', job, 'status', 'attempt', 'known', 'queue', 'order', 'max_seconds', 'number')
+local status, attempt = seen[1], tonumber(seen[2] or '0')
+
+if not status and mode == 'rerun' then return {'missing', '', 0} end
+
+local answer
+if not status then
+  answer = 'queued'
+  seen[7] = call('HINCRBY', K.numbers, 'number', 1)
+  call('HSET', job, 'number', seen[7], 'attempt', 0, 'fence', 0, 'created', NOW, 'owner', user)
+  call('ZADD', K.index, seen[7], id)
+elseif status == 'queued' or status == 'running' or status == 'cancelling' then
+  answer = 'joined'
+elseif status == 'succeeded' and seen[3] == '1' and mode == 'submit' and call('EXISTS', K.result .. id) == 1 then
+  answer = 'known'
+else
+  answer = 'queued'
+end
+
+-- the line depends on the priority, which a second submission of the same user may change
+if status == 'queued' then dequeue(id, seen[4]) end
+call('HSET', K.submitters .. id, user, submitter)
+call('ZADD', K.owner .. user, seen[7], id)
+for _, tag in ipairs(cjson.decode(tags)) do call('ZADD', K.tag .. tag, seen[7], id) end
+
+if answer == 'known' then
+  touch(id)
+  return {answer, status, attempt}
+end
+
+call('HDEL', job, 'doomed')
+if answer == 'joined' then
+  if tonumber(seconds) > tonumber(seen[6]) then call('HSET', job, 'max_seconds', seconds) end
+  if status == 'queued' then enqueue(id, seen[4], seen[5]) end
+  if status == 'cancelling' then -- wanted again before the worker stopped
+    status = 'running'
+    move(id, status)
+  end
+  return {answer, status, attempt}
+end
+
+if mode == 'submit' then
+  call('HSET', job, 'document', document, 'parts', parts, 'queue', queue, 'batch', batch, 'max_seconds', seconds)
+else
+  queue = seen[4]
+end
+local order = call('HINCRBY', K.numbers, 'order', 1)
+call('HSET', job, 'order', order, 'queued', NOW, 'lost', 0)
+if status then
+  call('HDEL', job, 'error', 'progress', 'outcome', 'started', 'finished')
+  keep(id)
+end
+for part in string.gmatch(call('HGET', job, 'parts') or '', '[^,]+') do call('EXPIRE', K.part .. part, T.part) end
+move(id, 'queued', not status)
+enqueue(id, queue, order)
+return {answer, 'queued', attempt}

@@ -1,0 +1,149 @@
+"""The two drivers of operations: `Store` for threads, `AsyncStore` for asyncio. Neither hangs when Redis is frozen.
+
+store = AsyncStore(StoreSettings.from_environment())
+record = await store.run(jobs.read(job_id))
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import redis
+import redis.asyncio
+from redis.exceptions import NoScriptError, RedisError
+
+from initshape.store.connection import connect, connect_async
+from initshape.store.errors import translate
+from initshape.store.operation import Command, Operation, Round, Script, source, wire
+from initshape.store.settings import StoreSettings
+
+T = TypeVar("T")
+Clock = Callable[[], int]
+"""Milliseconds since the epoch; for tests."""
+
+ROUND_COMMANDS: Final = 1000
+"""A longer round is sent in pieces of so many commands, so that other clients are served in between."""
+
+
+class _Driver:
+    """What both drivers share: pieces of a round, missing scripts, errors."""
+
+    def __init__(self, settings: StoreSettings, clock: Clock | None) -> None:
+        self.settings = settings
+        self._clock = clock
+
+    def _time(self) -> str:
+        return "" if self._clock is None else str(self._clock())
+
+    @staticmethod
+    def _pieces(commands: Round) -> list[Round]:
+        return [commands[k : k + ROUND_COMMANDS] for k in range(0, len(commands), ROUND_COMMANDS)]
+
+    @staticmethod
+    def _unknown(commands: Round, replies: list[Any]) -> list[int]:
+        """Positions of calls that did not run because the server does not know their script (it restarted)."""
+        return [k for k, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+
+    @staticmethod
+    def _checked(replies: list[Any]) -> list[Any]:
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise translate(reply) from reply
+        return replies
+
+
+def _script_names(commands: list[Command]) -> set[str]:
+    return {command.name for command in commands if isinstance(command, Script)}
+
+
+class Store(_Driver):
+    """Runs operations from threads. Safe to share between threads."""
+
+    def __init__(self, settings: StoreSettings, clock: Clock | None = None) -> None:
+        super().__init__(settings, clock)
+        self.client: redis.Redis = connect(settings)
+
+    def run(self, operation: Operation[T]) -> T:
+        """Errors: StoreUnavailableError within command_seconds a round, StoreFullError."""
+        try:
+            commands = next(operation)
+            while True:
+                commands = operation.send(self._replies(commands))
+        except StopIteration as end:
+            answer: T = end.value
+            return answer
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self.client.close()
+
+    def _replies(self, commands: Round) -> list[Any]:
+        return [reply for piece in self._pieces(commands) for reply in self._piece(piece)]
+
+    def _piece(self, commands: Round) -> list[Any]:
+        try:
+            replies = self._send(commands)
+            if unknown := self._unknown(commands, replies):
+                again = [commands[k] for k in unknown]
+                for name in _script_names(again):
+                    self.client.script_load(source(name))
+                for k, reply in zip(unknown, self._send(again), strict=True):
+                    replies[k] = reply
+        except (RedisError, OSError) as error:
+            raise translate(error) from error
+        return self._checked(replies)
+
+    def _send(self, commands: Round) -> list[Any]:
+        with self.client.pipeline(transaction=False) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*wire(command, self._time()))  # type: ignore[no-untyped-call]
+            replies: list[Any] = pipeline.execute(raise_on_error=False)
+        return replies
+
+
+class AsyncStore(_Driver):
+    """Runs operations in one event loop."""
+
+    def __init__(self, settings: StoreSettings, clock: Clock | None = None) -> None:
+        super().__init__(settings, clock)
+        self.client: redis.asyncio.Redis = connect_async(settings)
+
+    async def run(self, operation: Operation[T]) -> T:
+        """Errors: StoreUnavailableError within command_seconds a round, StoreFullError."""
+        try:
+            commands = next(operation)
+            while True:
+                commands = operation.send(await self._replies(commands))
+        except StopIteration as end:
+            answer: T = end.value
+            return answer
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        await self.client.aclose()
+
+    async def _replies(self, commands: Round) -> list[Any]:
+        return [reply for piece in self._pieces(commands) for reply in await self._piece(piece)]
+
+    async def _piece(self, commands: Round) -> list[Any]:
+        try:
+            async with asyncio.timeout(self.settings.command_seconds):
+                replies = await self._send(commands)
+                if unknown := self._unknown(commands, replies):
+                    again = [commands[k] for k in unknown]
+                    for name in _script_names(again):
+                        await self.client.script_load(source(name))
+                    for k, reply in zip(unknown, await self._send(again), strict=True):
+                        replies[k] = reply
+        except (RedisError, OSError) as error:  # OSError covers TimeoutError
+            raise translate(error) from error
+        return self._checked(replies)
+
+    async def _send(self, commands: Round) -> list[Any]:
+        async with self.client.pipeline(transaction=False) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*wire(command, self._time()))
+            replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        return replies

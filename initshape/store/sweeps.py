@@ -1,0 +1,143 @@
+"""Sweeps: an ordered list of job ids with the document that made them. Every cell is a job of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from initshape.spec.status import Status
+from initshape.store import jobs
+from initshape.store.documents import encode
+from initshape.store.jobs import Answer, JobRequest, Submitted
+from initshape.store.keys import NUMBERS, SWEEP_SECONDS, SWEEPS, key
+from initshape.store.operation import Command, Operation, Script
+from initshape.store.records import Submitter, moment
+
+_FIELDS = ("document", "cells", "cached", "owner", "name", "tags", "created", "number")
+
+
+@dataclass(frozen=True)
+class SweepCounts:
+    """Cells by state. `cached`: found stored when the sweep was last sent, and part of `succeeded`.
+
+    `cancelling` counts as running; `missing` are cells whose record has been deleted or has expired.
+    """
+
+    cells: int
+    cached: int
+    queued: int
+    running: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    missing: int
+
+    @property
+    def status(self) -> Status:
+        """One word for all cells: running and queued first, then the worst end."""
+        for status, number in (
+            (Status.running, self.running),
+            (Status.queued, self.queued),
+            (Status.failed, self.failed),
+            (Status.cancelled, self.cancelled),
+        ):
+            if number:
+                return status
+        return Status.succeeded
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """A sweep without its counts."""
+
+    id: str
+    document: dict[str, Any]
+    cells: tuple[str, ...]
+    cached: int
+    owner: str
+    name: str | None
+    tags: tuple[str, ...]
+    created: datetime
+    number: int
+
+
+def submit(
+    sweep_id: str, document: Mapping[str, Any], requests: Sequence[JobRequest], who: Submitter
+) -> Operation[list[Submitted]]:
+    """Stores the sweep, then submits every cell; sent again after an interruption, it goes on.
+
+    The record comes first, so that cells never run for a sweep that nobody can see.
+    """
+    (number, clock) = yield [("HINCRBY", NUMBERS, "number", 1), ("TIME",)]
+    place = key("sweep", sweep_id)
+    first: list[Command] = [
+        ("HSETNX", place, "number", number),
+        ("HSETNX", place, "created", int(clock[0]) * 1000 + int(clock[1]) // 1000),
+        ("HSETNX", place, "owner", who.user),
+        (
+            "HSET", place, "document", encode(dict(document)), "cells", ",".join(r.id for r in requests),
+            "name", who.name or "", "tags", encode(list(who.tags)),
+        ),
+        ("EXPIRE", place, SWEEP_SECONDS),
+        ("ZADD", SWEEPS, "NX", number, sweep_id),
+    ]  # fmt: skip
+    yield first
+    answers = yield from jobs.submit_many(requests, who)
+    yield [("HSET", place, "cached", sum(answer.answer is Answer.known for answer in answers))]
+    return answers
+
+
+def read(sweep_id: str) -> Operation[SweepRecord | None]:
+    """The record. Prolongs its life."""
+    place = key("sweep", sweep_id)
+    values, _ = yield [("HMGET", place, *_FIELDS), ("EXPIRE", place, SWEEP_SECONDS)]
+    return _decode(sweep_id, values)
+
+
+def counts(sweep_id: str) -> Operation[SweepCounts | None]:
+    """Cells by state, all at one moment."""
+    place = key("sweep", sweep_id)
+    found, cached = yield [Script("counts", (place,)), ("HGET", place, "cached")]
+    if found is None:
+        return None
+    missing, queued, running, succeeded, failed, cancelled = map(int, found)
+    known = min(int(cached or 0), succeeded)
+    return SweepCounts(sum(map(int, found)), known, queued, running, succeeded, failed, cancelled, missing)
+
+
+def page(limit: int, before: int | None = None) -> Operation[tuple[list[SweepRecord], int | None]]:
+    """At most `limit` records, newest first, and where to go on."""
+    found: list[SweepRecord] = []
+    while True:
+        top = "+inf" if before is None else f"({before}"
+        (rows,) = yield [("ZREVRANGEBYSCORE", SWEEPS, top, "-inf", "LIMIT", 0, limit)]
+        ids = [name.decode() for name in rows]
+        if not ids:
+            return found, None
+        replies = yield [("HMGET", key("sweep", sweep_id), *_FIELDS) for sweep_id in ids]
+        records = [_decode(sweep_id, values) for sweep_id, values in zip(ids, replies, strict=True)]
+        gone = [sweep_id for sweep_id, record in zip(ids, records, strict=True) if record is None]
+        if gone:
+            yield [("ZREM", SWEEPS, *gone)]
+        for record in records:
+            if record is not None:
+                found.append(record)
+                before = record.number
+                if len(found) == limit:
+                    return found, before
+
+
+def _decode(sweep_id: str, values: Sequence[bytes | None]) -> SweepRecord | None:
+    document, cells, cached, owner, name, tags, created, number = values
+    if document is None or cells is None or owner is None or number is None:
+        return None
+    at = moment(created)
+    assert at is not None  # noqa: S101 - written together with the number
+    ids = tuple(cells.decode().split(",")) if cells else ()
+    return SweepRecord(
+        sweep_id, json.loads(document), ids, int(cached or 0), owner.decode(), name.decode() if name else None,
+        tuple(json.loads(tags or b"[]")), at, int(number),
+    )  # fmt: skip
