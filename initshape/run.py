@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initshape import comparison
-from initshape.datasets import Dataset, build, relative_least_squares_residual
+from initshape.datasets import Dataset, build
 from initshape.models import AbstractModel, initialize
 from initshape.provenance import provenance
 from initshape.regularizers import Fit, fit
+from initshape.spec.defaults import FLOW_STEPS, RELATIVE_RESIDUAL
 from initshape.spec.experiment import Experiment
+from initshape.spec.feasibility import INCONSISTENT, relative_least_squares_residual
 from initshape.spec.flow import GradientFlow
 from initshape.spec.outcome import Exactness, Outcome
 from initshape.spec.result import ArrayInfo, FitReport, FlowReport, Result
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
 Vector = NDArray[np.float64]
 
-INCONSISTENT = 1e-10
-"""Relative least-squares residual of y above which the worker calls the data infeasible."""
 LARGEST_STORED_X = 8 * 2**20
 """Bytes of X beyond which it is not among a result's arrays: the data set has its own download."""
 
@@ -90,9 +90,9 @@ def _flow(
         rtol=spec.rtol,
         atol=spec.atol,
         completion=spec.completion == "auto",
-        relative_residual=stop.relative_residual,
+        relative_residual=stop.relative_residual or RELATIVE_RESIDUAL,
         max_time=stop.max_time,
-        max_steps=stop.max_steps,
+        max_steps=stop.max_steps or FLOW_STEPS,
         max_seconds=stop.max_seconds,
         points=experiment.trajectory.points,
     )

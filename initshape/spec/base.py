@@ -56,4 +56,8 @@ OpenUnitRealOrVector = Annotated[
     | Annotated[Annotated[tuple[OpenUnitReal, ...], Field(min_length=1)], Tag("<list>")],
     Discriminator(_number_or_list),
 ]
+RealOrVector = Annotated[
+    Annotated[Real, Tag("<number>")] | Annotated[Annotated[Vector, Field(min_length=1)], Tag("<list>")],
+    Discriminator(_number_or_list),
+]
 Seed = Annotated[Integer, Field(ge=0, le=LARGEST_INTEGER)]

@@ -53,4 +53,56 @@ class ExplicitDataset(Spec):
         return len(self.X[0])
 
 
-DatasetSpec = Annotated[SparseRegression | ExplicitDataset, Field(discriminator="kind")]
+class LinearRegression(Spec):
+    """Gaussian features with a covariance spectrum, y = X w* + noise, w* given or drawn on the unit sphere."""
+
+    kind: Literal["linear_regression"]
+    dimension: Dimension
+    samples: Samples
+    w_true: Annotated[
+        Vector | None, Field(description="w*, one number a feature; drawn on the unit sphere if absent.")
+    ] = None
+    spectrum: Annotated[
+        tuple[Annotated[Real, Field(ge=0.0, le=1e12)], ...] | None,
+        Field(description="Variance of each feature; all 1 if absent."),
+    ] = None
+    spectrum_decay: Annotated[
+        Real | None, Field(ge=0.0, le=20.0, description="Variances i^-decay instead of a list, i = 1..dimension.")
+    ] = None
+    noise_variance: Annotated[Real, Field(ge=0.0, le=1e12)] = 0.01
+    test_samples: Annotated[Integer, Field(ge=0, le=1_000_000)] = 2000
+    seed: Seed = 1993
+
+
+class Teacher(Spec):
+    """Standard Gaussian inputs labelled by a teacher: a sparse or dense linear one, or one ReLU neuron."""
+
+    kind: Literal["teacher"]
+    teacher: Annotated[
+        Literal["sparse", "dense", "neuron"],
+        Field(description="sparse: +-1/sqrt(sparsity); dense: on the unit sphere; neuron: max(0, v.x), |v| = 1."),
+    ]
+    dimension: Dimension
+    samples: Samples
+    sparsity: Annotated[Integer | None, Field(ge=1, le=LARGEST_DIMENSION, description="Sparse teacher only.")] = None
+    noise_variance: Annotated[Real, Field(ge=0.0, le=1e12)] = 0.0
+    test_samples: Annotated[Integer, Field(ge=0, le=1_000_000)] = 2000
+    seed: Seed = 1993
+
+
+class SeparableClassification(Spec):
+    """Gaussian inputs labelled by the sign of a sparse teacher and moved away from its boundary by `margin`."""
+
+    kind: Literal["separable_classification"]
+    dimension: Dimension
+    samples: Samples
+    sparsity: Annotated[Integer, Field(ge=1, le=LARGEST_DIMENSION)] = 5
+    margin: Annotated[Real, Field(ge=0.0, le=1e6, description="Least distance of a sample to the boundary.")] = 0.1
+    test_samples: Annotated[Integer, Field(ge=0, le=1_000_000)] = 2000
+    seed: Seed = 1993
+
+
+DatasetSpec = Annotated[
+    SparseRegression | LinearRegression | Teacher | SeparableClassification | ExplicitDataset,
+    Field(discriminator="kind"),
+]

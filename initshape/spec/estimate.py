@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from initshape.spec.experiment import Experiment
+from initshape.spec.model import Diagonal, SingleNeuron
 from initshape.spec.problem import ProblemError, SpecError
 
 _FLOAT = 8
@@ -36,7 +37,7 @@ def estimate(experiment: Experiment) -> Estimate:
     d, n = experiment.dataset.dimension, experiment.dataset.samples
     data = _FLOAT * n * d
     test = _FLOAT * d * getattr(experiment.dataset, "test_samples", 0)
-    parameters = 2 * experiment.model.depth * d
+    parameters = _parameters(experiment)
     integrates = experiment.flow.kind != "none"
     work = 30 * parameters + 8 * n * n if integrates else 6 * n * n
     points = experiment.trajectory.points if integrates else 0
@@ -47,6 +48,15 @@ def estimate(experiment: Experiment) -> Estimate:
     lp = 3e-9 * n * n * d if "l1" in experiment.regularizers else 0.0
     memory = int(3 * data + test + _FLOAT * (work + saved)) + 300 * 2**20
     return Estimate(memory, int(result), 0.01 + (fit + flow) / _WORKING_RATE + lp)
+
+
+def _parameters(experiment: Experiment) -> int:
+    model, d = experiment.model, experiment.dataset.dimension
+    if isinstance(model, Diagonal):
+        return 2 * model.depth * d
+    if isinstance(model, SingleNeuron):
+        return model.scalar_layers + d
+    return model.width * (d + 1) + (model.depth - 2) * model.width**2
 
 
 def refuse_beyond(limits: Limits, experiment: Experiment, pointer: str = "/experiment") -> Estimate:
@@ -74,7 +84,7 @@ def warnings(experiment: Experiment) -> tuple[str, ...]:
     if experiment.flow.kind != "none" and found.seconds > experiment.stop.max_seconds:
         notes.append(f"about {found.seconds:.2g} s are expected, more than stop.max_seconds")
     if experiment.flow.kind == "gradient_flow":
-        wants = experiment.stop.relative_residual
+        wants = experiment.stop.relative_residual or 1.0
         if experiment.flow.completion == "off" and wants < 1e-10:
             notes.append("without completion, a residual below 1e-10 may stall at the rounding floor")
     return tuple(notes)

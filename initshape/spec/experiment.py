@@ -8,13 +8,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from initshape.spec.base import Integer, Spec
-from initshape.spec.checks import CrossFieldError, check_experiment
+from initshape.spec.checks import check_experiment
 from initshape.spec.dataset import DatasetSpec
+from initshape.spec.defaults import fill
 from initshape.spec.flow import FlowSpec, GradientFlow
 from initshape.spec.init import InitSpec
 from initshape.spec.loss import LossSpec, Square
 from initshape.spec.model import ModelSpec
-from initshape.spec.options import REGULARIZER_ORDER, RegularizerName, Resources, Trajectory
+from initshape.spec.options import DEFAULT_REGULARIZERS, REGULARIZER_ORDER, RegularizerName, Resources, Trajectory
+from initshape.spec.problem import CrossFieldError
 from initshape.spec.stop import Stop
 
 
@@ -29,15 +31,14 @@ class Experiment(Spec):
     stop: Stop = Stop()
     regularizers: Annotated[
         tuple[RegularizerName, ...], Field(min_length=1, description="Theories to fit; the order does not matter.")
-    ] = REGULARIZER_ORDER
+    ] = DEFAULT_REGULARIZERS
     trajectory: Trajectory = Trajectory()
     resources: Resources = Resources()
 
-    @field_validator("flow", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _gradient_flow_unless_said(cls, flow: Any) -> Any:
-        """`flow: {rtol: 1e-6}` means the default kind with another tolerance."""
-        return {"kind": "gradient_flow", **flow} if isinstance(flow, dict) else flow
+    def _fill_conditional_defaults(cls, document: Any) -> Any:
+        return fill(document)
 
     @field_validator("regularizers")
     @classmethod

@@ -11,8 +11,7 @@ from typing import Any
 from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic.fields import FieldInfo
 
-from initshape.spec.checks import CrossFieldError
-from initshape.spec.problem import ProblemError, shown
+from initshape.spec.problem import CrossFieldError, ProblemError, shown
 
 MOST_ERRORS = 20
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from initshape.spec.base import Real, Spec
+from initshape.spec.base import Integer, Real, Seed, Spec
 
 
 class GradientFlow(Spec):
@@ -29,10 +29,22 @@ class GradientFlow(Spec):
     ] = "auto"
 
 
+class GradientDescent(Spec):
+    """theta <- theta - step_size grad L, full batch or mini-batch, with heavy-ball momentum: what papers run."""
+
+    kind: Literal["gradient_descent"]
+    step_size: Annotated[Real, Field(gt=0.0, le=1e6, description="Step size eta; time is eta times the steps.")]
+    batch_size: Annotated[
+        Integer | None, Field(ge=1, description="Samples a step, without replacement; all if absent.")
+    ] = None
+    momentum: Annotated[Real, Field(ge=0.0, lt=1.0, description="Heavy-ball momentum.")] = 0.0
+    seed: Annotated[Seed | None, Field(description="Seed of the mini-batches; default 0, with batch_size only.")] = None
+
+
 class NoFlow(Spec):
     """Fit only: nothing is simulated."""
 
     kind: Literal["none"]
 
 
-FlowSpec = Annotated[GradientFlow | NoFlow, Field(discriminator="kind")]
+FlowSpec = Annotated[GradientFlow | GradientDescent | NoFlow, Field(discriminator="kind")]

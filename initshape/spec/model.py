@@ -16,7 +16,32 @@ class Diagonal(Spec):
     """
 
     kind: Literal["diagonal"]
-    depth: Annotated[Integer, Field(ge=2, le=2, description="Number of layers L.")] = 2
+    depth: Annotated[Integer, Field(ge=2, le=6, description="Number of layers L.")] = 2
 
 
-ModelSpec = Diagonal
+class SingleNeuron(Spec):
+    """f = phi w.x with phi the product of `scalar_layers` scalars.
+
+    Source: Azulay et al. 2021, section 3 (one scalar layer).
+    """
+
+    kind: Literal["single_neuron"]
+    scalar_layers: Annotated[Integer, Field(ge=1, le=6, description="Scalars after the neuron.")] = 1
+
+
+class FullyConnected(Spec):
+    """f = W_L act(W_{L-1} ... act(W_1 x)), scalar output, no biases.
+
+    Source: Azulay et al. 2021, section 5 (two layers) and appendix (balanced, any depth).
+    """
+
+    kind: Literal["fully_connected"]
+    depth: Annotated[Integer, Field(ge=2, le=8, description="Number of weight matrices L.")] = 2
+    width: Annotated[Integer, Field(ge=1, le=4096, description="Hidden units of every hidden layer.")]
+    activation: Annotated[
+        Literal["identity", "relu", "leaky_relu"],
+        Field(description="Slope at a kink: that of the negative side (0 for relu, 0.01 for leaky_relu)."),
+    ] = "identity"
+
+
+ModelSpec = Annotated[Diagonal | SingleNeuron | FullyConnected, Field(discriminator="kind")]

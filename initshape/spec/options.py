@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from initshape.spec.base import Integer, Spec
 
-RegularizerName = Literal["implicit", "l1", "l2", "kernel"]
-REGULARIZER_ORDER: tuple[RegularizerName, ...] = ("implicit", "l1", "l2", "kernel")
+RegularizerName = Literal["implicit", "summed_neurons", "summed_neurons_weighted", "l1", "l2", "kernel"]
+REGULARIZER_ORDER: tuple[RegularizerName, ...] = typing.get_args(RegularizerName)
+DEFAULT_REGULARIZERS: tuple[RegularizerName, ...] = ("implicit", "l1", "l2", "kernel")
 
 
 class Trajectory(Spec):

@@ -63,6 +63,19 @@ class SpecError(InitshapeError):
         return "\n".join([self.detail, *(f"  {e.pointer}: {e.hint}" for e in self.errors)])
 
 
+class CrossFieldError(ValueError):
+    """Problems that a model finds across its fields, on their way through pydantic; pointers are relative to it."""
+
+    def __init__(self, problems: tuple[ProblemError, ...]) -> None:
+        super().__init__("; ".join(p.hint for p in problems))
+        self.problems = problems
+
+
+def problem(pointer: str, value: object, allowed: str, hint: str) -> ProblemError:
+    """A ProblemError whose value is made fit to be shown."""
+    return ProblemError(pointer=pointer, value=shown(value), allowed=allowed, hint=hint)
+
+
 _SHOWN_CHARACTERS = 200
 
 

@@ -12,9 +12,20 @@ from initshape.spec.base import Integer, Real, Spec
 class Stop(Spec):
     """The first of these to hold ends the run, and the result says which."""
 
-    relative_residual: Annotated[Real, Field(ge=1e-15, lt=1.0, description="||y - X w|| / ||y|| to reach.")] = 1e-10
+    relative_residual: Annotated[
+        Real | None, Field(ge=1e-15, lt=1.0, description="||y - f(X)|| / ||y|| to reach (square loss); default 1e-10.")
+    ] = None
+    log_train_loss: Annotated[
+        Real | None,
+        Field(
+            ge=-1e6, lt=0.0, description="Natural logarithm of the loss to reach (classification); default ln 1e-100."
+        ),
+    ] = None
     max_time: Annotated[Real, Field(gt=0.0, le=1e30, description="Flow time t at which to stop.")] = 1e9
-    max_steps: Annotated[Integer, Field(ge=1, le=1_000_000_000, description="Accepted steps at most.")] = 200_000
+    max_steps: Annotated[
+        Integer | None,
+        Field(ge=1, le=1_000_000_000, description="Accepted steps at most; default 200000, gradient descent 2e7."),
+    ] = None
     max_seconds: Annotated[
         Real, Field(gt=0.0, le=604_800.0, description="Wall-clock seconds at most; not part of the identity.")
     ] = 3600.0

@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, JsonValue, Strict, model_validator
 
 from initshape.spec.base import Integer, Spec, integral
-from initshape.spec.checks import CrossFieldError
 from initshape.spec.experiment import Tag
-from initshape.spec.problem import ProblemError, shown
+from initshape.spec.problem import CrossFieldError, ProblemError, shown
 
 LARGEST_SWEEP = 10_000
 _LARGEST_EXPONENT = 100
