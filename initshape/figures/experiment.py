@@ -1,0 +1,171 @@
+"""Figures of one experiment, from its result document and its arrays.
+
+`distance`      ||w(t) - w_Q|| / ||w_Q|| against the flow's time, with the accuracy of w_Q drawn as a line
+`loss`          training loss against time
+`coordinates`   a few entries of w(t), the true support highlighted where the truth is known
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initshape.figures.data import LARGEST, Axis, FigureData, FigureError, Level, Series, number
+from initshape.figures.words import REGULARIZERS, outcome
+
+Arrays = Mapping[str, NDArray[Any]]
+Result = Mapping[str, Any]
+
+_TIME = "time of the gradient flow, $t$"
+_PREFIX = "distance_"
+_MOST_CONTEXT = 24
+
+
+def distance(result: Result, arrays: Arrays, *, title: str = "") -> FigureData:
+    """Relative distance of w(t) from each regularizer's minimiser; every distance that was recorded is a line.
+
+    The level is the accuracy of the fit itself (the larger of its relative and KKT residual): below it a distance says
+    nothing about the theory. Errors: FigureError when no distance was recorded.
+    """
+    names = sorted(
+        (name.removeprefix(_PREFIX) for name in arrays if name.startswith(_PREFIX)),
+        key=lambda name: (name != "implicit", list(REGULARIZERS).index(name) if name in REGULARIZERS else 99, name),
+    )
+    if not names:
+        raise FigureError("No distance was recorded along this flow.", tuple(experiment_kinds(arrays)))
+    series = tuple(
+        _against_time(arrays, _PREFIX + name, "to " + REGULARIZERS.get(name, name.replace("_", " "))) for name in names
+    )
+    accuracy = _fit_accuracy(result, names[0])
+    level = (Level("accuracy of the fit (its residual)", accuracy),) if accuracy else ()
+    return FigureData(
+        kind="distance",
+        title=title or "Distance of the flow from theory's answer",
+        caption=" ".join(filter(None, [_flow_words(result), _distance_words(result, names[0]), _exactness(result)])),
+        x=Axis(_TIME, "log"),
+        y=Axis(r"relative distance, $\|w(t)-w_Q\| \,/\, \|w_Q\|$", "log"),
+        series=series,
+        levels=level,
+    )
+
+
+def loss(result: Result, arrays: Arrays, *, title: str = "") -> FigureData:
+    """Training loss L = ||y - X w||^2 / (2N) against time. Errors: FigureError when there was no flow."""
+    if "train_loss" not in arrays or "time" not in arrays:
+        raise FigureError("No training loss was recorded: the experiment has no flow.", tuple(experiment_kinds(arrays)))
+    return FigureData(
+        kind="loss",
+        title=title or "Training loss along the flow",
+        caption=_flow_words(result),
+        x=Axis(_TIME, "log"),
+        y=Axis(r"training loss, $\|y-Xw\|^2/(2N)$", "log"),
+        series=(_against_time(arrays, "train_loss", "training loss"),),
+    )
+
+
+def coordinates(result: Result, arrays: Arrays, *, title: str = "") -> FigureData:
+    """Recorded coordinates of w(t); those on the support of w_true stand out, the others are thin.
+
+    Errors: FigureError when no coordinate was recorded.
+    """
+    if "w_trajectory" not in arrays or arrays["w_trajectory"].size == 0:
+        raise FigureError("No coordinates were recorded: set trajectory.coordinates.", tuple(experiment_kinds(arrays)))
+    path = np.asarray(arrays["w_trajectory"], dtype=float)
+    index = np.asarray(arrays.get("coordinate_index", np.arange(path.shape[1])), dtype=int)
+    truth = arrays.get("w_true")
+    support = np.zeros(index.size, dtype=bool) if truth is None else np.asarray(truth)[index] != 0
+    if truth is None:  # without a truth the entries that ended largest stand out
+        support[np.argsort(-np.abs(path[-1]), kind="stable")[:5]] = True
+    time = np.asarray(arrays["time"], dtype=float)
+    shown = [k for k in range(index.size) if support[k]] + [k for k in range(index.size) if not support[k]][
+        :_MOST_CONTEXT
+    ]
+    series = []
+    for k in shown:
+        x, y = _finite(time, path[:, k], positive=False)
+        if support[k]:
+            series.append(Series(f"$w_{{{index[k]}}}$", x, y))
+        else:
+            label = "off the support" if truth is not None else "the others"
+            series.append(Series(label, x, y, role="context"))
+    theory = arrays.get("w_implicit")
+    if theory is not None and np.all(np.isfinite(theory)):
+        ends = np.asarray(theory)[index[support]].tolist()
+        at = (float(time[-1]),) * len(ends)
+        series.append(Series("theory, $w_Q$", at, tuple(ends), marked=True, joined=False))
+    words = "Coloured: the support of the truth." if truth is not None else "Coloured: the largest entries at the end."
+    hidden = int(path.shape[1]) - len(shown)
+    return FigureData(
+        kind="coordinates",
+        title=title or "Coordinates of the predictor along the flow",
+        caption=" ".join(filter(None, [words, f"{hidden} more were recorded." if hidden else "", _flow_words(result)])),
+        x=Axis(_TIME, "log"),
+        y=Axis("coordinate $w_i(t)$", "linear"),
+        series=tuple(series),
+    )
+
+
+def experiment_kinds(arrays: Arrays) -> tuple[str, ...]:
+    """Kinds that these arrays can be drawn as, the default first."""
+    available = {
+        "distance": any(name.startswith(_PREFIX) for name in arrays),
+        "loss": "train_loss" in arrays and "time" in arrays,
+        "coordinates": "w_trajectory" in arrays and arrays["w_trajectory"].size > 0,
+    }
+    return tuple(kind for kind, present in available.items() if present)
+
+
+def _against_time(arrays: Arrays, name: str, label: str) -> Series:
+    x, y = _finite(np.asarray(arrays["time"], dtype=float), np.asarray(arrays[name], dtype=float), positive=True)
+    return Series(label, x, y)
+
+
+def _finite(
+    time: NDArray[np.float64], values: NDArray[np.float64], *, positive: bool
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Points that a logarithmic time axis can show; t = 0 and values that are not finite (or not positive) drop out."""
+    keep = np.isfinite(time) & (time > 1 / LARGEST) & (np.abs(values) <= LARGEST)
+    if positive:
+        keep &= values > 1 / LARGEST
+    return tuple(time[keep].tolist()), tuple(values[keep].tolist())
+
+
+def _fit_accuracy(result: Result, regularizer: str) -> float | None:
+    for fit in result.get("fits") or ():
+        if fit.get("regularizer") == regularizer:
+            found = [number(fit.get(key)) for key in ("relative_residual", "kkt_residual")]
+            return max((value for value in found if value), default=None)
+    return None
+
+
+def _flow_words(result: Result) -> str:
+    flow = result.get("flow")
+    if not flow:
+        return ""
+    name = str(flow.get("outcome"))
+    ending = "The flow converged" if name == "converged" else f"The flow {outcome(name)}"
+    time = number(flow.get("time"))
+    at = f" at t = {time:.4g}" if time is not None else ""
+    stopped = f" (stopped by {flow['stopped_by']})" if flow.get("stopped_by") else ""
+    completion = flow.get("completion")
+    last = f", then {completion['iterations']} Gauss-Newton steps (not drawn)" if completion else ""
+    return f"{ending}{at}{stopped}{last}."
+
+
+def _distance_words(result: Result, regularizer: str) -> str:
+    for comparison in result.get("comparisons") or ():
+        value = number(comparison.get("relative_distance"))
+        if comparison.get("regularizer") == regularizer and value is not None:
+            return f"Distance at the end: {value:.1e}."
+    return ""
+
+
+def _exactness(result: Result) -> str:
+    for fit in result.get("fits") or ():
+        if fit.get("regularizer") == "implicit" and fit.get("exactness"):
+            theorem = f": {fit['theorem']}" if fit.get("theorem") else ""
+            return f"Theory is {fit['exactness']} here{theorem}."
+    return ""

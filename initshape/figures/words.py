@@ -1,0 +1,68 @@
+"""How swept fields and stages are called in figures: the papers' symbols beside the spec's names."""
+
+from __future__ import annotations
+
+SYMBOLS = {
+    "scale": r"$\alpha$",
+    "shape": "$s$",
+    "depth": "$L$",
+    "dimension": "$d$",
+    "samples": "$N$",
+    "sparsity": "sparsity",
+    "noise_variance": r"$\sigma^2$",
+    "seed": "seed",
+}
+
+AXIS_LABELS = {
+    "scale": r"scale of the initialization, $\alpha$",
+    "shape": "shape of the initialization, $s$",
+    "depth": "depth, $L$",
+    "dimension": "dimension, $d$",
+    "samples": "samples, $N$",
+    "noise_variance": r"noise variance, $\sigma^2$",
+}
+
+REGULARIZERS = {
+    "implicit": "$w_Q$ (implicit)",
+    "l1": r"$w_{\ell_1}$",
+    "l2": r"$w_{\ell_2}$",
+    "kernel": r"$w_{\mathrm{kernel}}$",
+}
+
+OUTCOMES = {
+    "reached_max_time": "ran out of flow time",
+    "reached_max_steps": "ran out of steps",
+    "out_of_time": "ran out of wall-clock time",
+    "diverged": "diverged",
+    "nonfinite": "lost finite numbers",
+    "infeasible": "had nothing to fit",
+    "stalled": "stalled",
+    "saddle": "rested at a saddle",
+    "none_known": "had no known theory",
+}
+
+
+def last(path: str) -> str:
+    """Last segment of a swept path: `init.scale` -> `scale`."""
+    return path.rsplit(".", 1)[-1]
+
+
+def symbol(path: str) -> str:
+    """What a legend calls a swept field."""
+    return SYMBOLS.get(last(path), last(path).replace("_", " "))
+
+
+def legend_title(path: str) -> str:
+    """What stands above a legend whose lines differ in one swept field: its name and symbol."""
+    name, sign = last(path).replace("_", " "), symbol(path)
+    return name if sign == name else f"{name} {sign}"
+
+
+def axis_label(path: str) -> str:
+    """What an axis calls a swept field."""
+    return AXIS_LABELS.get(last(path), last(path).replace("_", " "))
+
+
+def outcome(name: str) -> str:
+    """What became of a cell, in words."""
+    return OUTCOMES.get(name, name.replace("_", " "))
