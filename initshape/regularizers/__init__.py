@@ -1,0 +1,19 @@
+"""Regularizers: Q, its gradient and inverse, the interpolating w that minimises it, and the conditions of the claim.
+
+Nothing here knows a trajectory: `fit` solves min Q(w) s.t. X w = y. NumPy and SciPy only.
+"""
+
+from initshape.regularizers.base import AbstractMirrorState as AbstractMirrorState
+from initshape.regularizers.base import AbstractPotential as AbstractPotential
+from initshape.regularizers.base import AbstractRegularizer as AbstractRegularizer
+from initshape.regularizers.entry import Entry as Entry
+from initshape.regularizers.fit import Fit as Fit
+from initshape.regularizers.hyperbolic import HyperbolicEntropy as HyperbolicEntropy
+from initshape.regularizers.kkt import evaluate_kkt as evaluate_kkt
+from initshape.regularizers.l1 import L1Norm as L1Norm
+from initshape.regularizers.one_sided import OneSidedEntropy as OneSidedEntropy
+from initshape.regularizers.quadratic import QuadraticPotential as QuadraticPotential
+from initshape.regularizers.registry import ENTRIES as ENTRIES
+from initshape.regularizers.registry import catalog as catalog
+from initshape.regularizers.registry import fit as fit
+from initshape.regularizers.separable import SeparablePotential as SeparablePotential

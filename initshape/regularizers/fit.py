@@ -1,0 +1,150 @@
+"""One regularizer's answer to one experiment, and how a potential gets it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from initshape.datasets import Dataset
+from initshape.regularizers.base import AbstractPotential, AbstractRegularizer, Array
+from initshape.regularizers.constraints import Constraints
+from initshape.regularizers.kkt import evaluate_kkt
+from initshape.regularizers.newton import minimise
+from initshape.regularizers.reachable import reachable
+from initshape.spec.outcome import Exactness, Outcome
+from initshape.spec.result import Condition
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is claimed about an answer: how far to trust it, by which theorem, and the conditions that were checked."""
+
+    exactness: Exactness
+    theorem: str | None
+    conditions: tuple[Condition, ...] = ()
+    citations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The minimiser w of Q among all interpolating weights, with its checks; None where the outcome allows none.
+
+    **Shape**: w (d,). **Units/scale**: `relative_residual` = ||X w - y||/||y||; `kkt_residual` = dist(grad Q(w),
+    span of the rows of X)/||grad Q(w)|| (for l1 see `L1Norm`); `seconds` of wall-clock time.
+    """
+
+    regularizer: str
+    outcome: Outcome
+    exactness: Exactness
+    theorem: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    citations: tuple[str, ...] = ()
+    reason: str | None = None
+    w: Array | None = None
+    potential: AbstractRegularizer | None = None
+    relative_residual: float | None = None
+    kkt_residual: float | None = None
+    value: float | None = None
+    iterations: int | None = None
+    seconds: float | None = None
+
+
+def fit_potential(regularizer: str, potential: AbstractPotential, dataset: Dataset, claim: Claim) -> Fit:
+    """argmin Q(w) s.t. X w = y by dual Newton.
+
+    **Errors**: none raised. Outcomes `converged`; `infeasible` (y outside the range of X restricted to coordinates
+    that can move, or of the signs that they keep); `stalled`; `nonfinite`.
+    """
+    started = time.perf_counter()
+    lower, upper = potential.domain()
+    free = lower < upper
+    X = dataset.X if np.all(free) else np.where(free, dataset.X, 0.0)
+    constraints = Constraints.of(X, dataset.y)
+    if not constraints.consistent:
+        reason = inconsistent(constraints, frozen=int(np.sum(~free)))
+        return without_answer(regularizer, claim, Outcome.infeasible, reason, started, potential)
+    solution = minimise(potential.start(), constraints)
+    if solution.outcome is not Outcome.converged:
+        if not reachable(constraints, lower, upper):
+            reason = "no weights of the signs that the one-signed coordinates keep fit the data"
+            return without_answer(regularizer, claim, Outcome.infeasible, reason, started, potential)
+        if solution.outcome is Outcome.nonfinite:
+            reason = "the initialization or the data leave double precision"
+            return without_answer(regularizer, claim, Outcome.nonfinite, reason, started, potential)
+    return with_answer(
+        regularizer,
+        claim,
+        solution.outcome,
+        solution.state.w,
+        potential,
+        dataset,
+        iterations=solution.iterations,
+        started=started,
+    )
+
+
+def with_answer(
+    regularizer: str,
+    claim: Claim,
+    outcome: Outcome,
+    w: Array,
+    potential: AbstractRegularizer,
+    dataset: Dataset,
+    *,
+    iterations: int | None,
+    started: float,
+) -> Fit:
+    """A fit with its value and residuals; `started` is the `time.perf_counter` of its beginning."""
+    value = potential.value(w)
+    kkt = evaluate_kkt(potential, w, dataset.X)
+    return Fit(
+        regularizer=regularizer,
+        outcome=outcome,
+        exactness=claim.exactness,
+        theorem=claim.theorem,
+        conditions=claim.conditions,
+        citations=claim.citations,
+        w=w,
+        potential=potential,
+        relative_residual=relative_residual(dataset, w),
+        kkt_residual=kkt,
+        value=value,
+        iterations=iterations,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def without_answer(
+    regularizer: str,
+    claim: Claim,
+    outcome: Outcome,
+    reason: str,
+    started: float,
+    potential: AbstractRegularizer | None = None,
+) -> Fit:
+    """A fit that has no w, and why."""
+    return Fit(
+        regularizer=regularizer,
+        outcome=outcome,
+        exactness=claim.exactness,
+        theorem=claim.theorem,
+        conditions=claim.conditions,
+        citations=claim.citations,
+        reason=reason,
+        potential=potential,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def relative_residual(dataset: Dataset, w: Array) -> float:
+    """||X w - y||/||y||, or ||X w|| where y = 0."""
+    norm = float(np.linalg.norm(dataset.y))
+    return float(np.linalg.norm(dataset.X @ w - dataset.y)) / (norm or 1.0)
+
+
+def inconsistent(constraints: Constraints, frozen: int = 0) -> str:
+    """Why no weights fit, for people."""
+    which = f" with {frozen} frozen coordinates" if frozen else ""
+    return f"no weights{which} fit y: the relative least-squares residual is {constraints.inconsistency:.1e}"

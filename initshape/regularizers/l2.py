@@ -1,0 +1,45 @@
+"""The minimum l2 norm interpolator."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from initshape.datasets import Dataset
+from initshape.models import AbstractModel
+from initshape.regularizers.base import Array
+from initshape.regularizers.constraints import Constraints
+from initshape.regularizers.entry import Entry
+from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, without_answer
+from initshape.regularizers.quadratic import QuadraticPotential, nearest_interpolator
+from initshape.regularizers.references import GUNASEKAR_2018
+from initshape.spec.outcome import Exactness, Outcome
+
+
+def fit(dataset: Dataset, model: AbstractModel, theta0: Array) -> Fit:
+    """argmin ||w||^2/2 s.t. X w = y, whatever the model: where linear regression from w = 0 ends.
+
+    **Errors**: none raised; `infeasible` where y is outside the range of X.
+    """
+    started = time.perf_counter()
+    claim = Claim(exactness=Exactness.baseline, theorem=None, citations=ENTRY.citations)
+    constraints = Constraints.of(dataset.X, dataset.y)
+    if not constraints.consistent:
+        return without_answer(ENTRY.name, claim, Outcome.infeasible, inconsistent(constraints), started)
+    zero, one = np.zeros(dataset.dimension), np.ones(dataset.dimension)
+    w = nearest_interpolator(constraints, w0=zero, root=one)
+    q = QuadraticPotential(w0=zero, metric=one)
+    return with_answer(ENTRY.name, claim, Outcome.converged, w, q, dataset, iterations=1, started=started)
+
+
+ENTRY = Entry(
+    name="l2",
+    title="Minimum l2 norm",
+    models="any",
+    latex=r"Q(w) = \tfrac12 \sum_i w_i^2",
+    conditions=("baseline: the limit of the diagonal network's Q as the scale tends to infinity at w(0) = 0",),
+    citations=(GUNASEKAR_2018,),
+    applies=lambda model: True,
+    fit=fit,
+)

@@ -1,0 +1,58 @@
+"""The one list of regularizers: what a spec may ask for, and what the catalog shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from initshape.datasets import Dataset
+from initshape.models import AbstractModel
+from initshape.regularizers import kernel, l1, l2, two_layer_diagonal
+from initshape.regularizers.base import Array
+from initshape.regularizers.entry import Entry
+from initshape.regularizers.fit import Fit
+from initshape.spec.outcome import Exactness, Outcome
+
+ENTRIES: tuple[Entry, ...] = (
+    two_layer_diagonal.ENTRY,
+    l1.ENTRY,
+    l2.ENTRY,
+    kernel.ENTRY,
+)
+"""Adding a regularizer is one file and one line here. Of entries with one name, the first that applies answers."""
+
+
+def fit(name: str, dataset: Dataset, model: AbstractModel, theta0: Array) -> Fit:
+    """Theory's answer: the interpolating w that minimises the regularizer `name`, for this model and initialization.
+
+    **Shape**: theta0 (P,), as the model lays it out.
+
+    **Errors**: `ValueError` for a name that no entry has. Where no closed form is known for this model the outcome is
+    `none_known`, with the reason; every other trouble is an outcome too.
+    """
+    named = [entry for entry in ENTRIES if entry.name == name]
+    if not named:
+        raise ValueError(f"no regularizer is called {name!r}; known are {sorted({e.name for e in ENTRIES})}")
+    for entry in named:
+        if entry.applies(model):
+            return entry.fit(dataset, model, theta0)
+    return Fit(
+        regularizer=name,
+        outcome=Outcome.none_known,
+        exactness=Exactness.none,
+        reason=f"no closed form of the {name} regularizer is known for {type(model).__name__} networks of this kind",
+    )
+
+
+def catalog() -> list[dict[str, Any]]:
+    """Every regularizer with its formula, conditions and references, ready for JSON."""
+    return [
+        {
+            "name": entry.name,
+            "title": entry.title,
+            "models": entry.models,
+            "latex": entry.latex,
+            "conditions": list(entry.conditions),
+            "citations": list(entry.citations),
+        }
+        for entry in ENTRIES
+    ]
