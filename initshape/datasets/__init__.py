@@ -7,12 +7,15 @@ from typing import Any
 
 from initshape.datasets.base import Dataset as Dataset
 from initshape.datasets.explicit import build_explicit
-from initshape.datasets.feasibility import relative_least_squares_residual as relative_least_squares_residual
+from initshape.datasets.linear_regression import build_linear_regression
 from initshape.datasets.sparse_regression import build_sparse_regression
-from initshape.spec.dataset import DatasetSpec, ExplicitDataset, SparseRegression
+from initshape.datasets.teacher import build_teacher
+from initshape.spec.dataset import DatasetSpec, ExplicitDataset, LinearRegression, SparseRegression, Teacher
 
 _BUILDERS: dict[type, Callable[[Any], Dataset]] = {
     SparseRegression: build_sparse_regression,
+    LinearRegression: build_linear_regression,
+    Teacher: build_teacher,
     ExplicitDataset: build_explicit,
 }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from initshape.datasets.base import Array, Dataset
+from initshape.datasets.base import Dataset
+from initshape.datasets.labels import linear_labels
 from initshape.datasets.streams import stream
 from initshape.spec.dataset import SparseRegression
 
@@ -26,16 +27,8 @@ def build_sparse_regression(spec: SparseRegression) -> Dataset:
     w_true[support] = 1.0 / np.sqrt(spec.sparsity)
     X = stream(spec.seed, "design").standard_normal((samples, d))
     noise = np.sqrt(spec.noise_variance) * stream(spec.seed, "noise").standard_normal(samples)
-    y = _labels(X, w_true) + noise
+    y = linear_labels(X, w_true) + noise
     if spec.test_samples == 0:
         return Dataset(X=X, y=y, w_true=w_true)
     X_test = stream(spec.seed, "test").standard_normal((spec.test_samples, d))
-    return Dataset(X=X, y=y, w_true=w_true, X_test=X_test, y_test=_labels(X_test, w_true))
-
-
-def _labels(X: Array, w_true: Array) -> Array:
-    """X w*, added up column by column: a matrix product would differ in the last bit from one BLAS to the next."""
-    labels = np.zeros(X.shape[0])
-    for j in np.flatnonzero(w_true):
-        labels += X[:, j] * w_true[j]
-    return labels
+    return Dataset(X=X, y=y, w_true=w_true, X_test=X_test, y_test=linear_labels(X_test, w_true))

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from initshape.datasets import Dataset, build, relative_least_squares_residual
+from initshape.datasets import Dataset, build
 from initshape.datasets.streams import stream
 from initshape.spec.dataset import ExplicitDataset, SparseRegression
+from initshape.spec.feasibility import relative_least_squares_residual
 
 
 def sparse(**changes: object) -> Dataset:
