@@ -6,7 +6,7 @@ Numerical trouble leaves as an outcome; only broken machinery, and an observer t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from initshape.spec.experiment import Experiment
 from initshape.spec.feasibility import INCONSISTENT, relative_least_squares_residual
 from initshape.spec.flow import GradientFlow
 from initshape.spec.outcome import Exactness, Outcome
-from initshape.spec.result import ArrayInfo, FitReport, FlowReport, Result
+from initshape.spec.result import ArrayInfo, Completion, FitReport, FlowReport, Result
 
 if TYPE_CHECKING:
     from initshape.flows import FlowProgress, FlowSolution
@@ -146,10 +146,18 @@ def _assemble(
         comparisons=tuple(found for found in comparisons if found is not None),
         regime=None if w is None else comparison.regime(w, of, dict(fits)),
         citations=_citations(experiment, fits),
-        provenance=provenance(solution.device if solution is not None else "cpu"),
+        provenance=provenance(_device(solution)),
         arrays={name: ArrayInfo(shape=value.shape, dtype=str(value.dtype)) for name, value in arrays.items()},
     )
     return RunOutput(result, arrays)
+
+
+def _device(solution: FlowSolution | None) -> str:
+    if solution is None:
+        return "cpu"
+    from initshape.flows.device import device_name
+
+    return device_name()
 
 
 def _flow_report(
@@ -168,7 +176,7 @@ def _flow_report(
         integrator=solution.integrator,
         time=solution.time,
         steps=solution.steps,
-        completion=solution.completion,
+        completion=None if solution.completion is None else Completion(**asdict(solution.completion)),
         train_loss=solution.train_loss,
         relative_residual=solution.relative_residual,
         population_error=comparison.population_error(w, dataset),
@@ -226,7 +234,6 @@ def _arrays(
         found["w_flow"] = np.asarray(model.predictor(solution.theta))
         found["parameters_final"] = solution.theta
         found["invariants"] = np.stack([model.invariants(theta), model.invariants(solution.theta)])
-        found["coordinate_index"] = solution.coordinates
         found |= solution.trajectory
     return {name: np.ascontiguousarray(value) for name, value in found.items()}
 
