@@ -1,0 +1,1 @@
+"""Celery workers: they claim, compute and deliver. No mathematics here."""

@@ -28,7 +28,7 @@ workers:{queue}               zset     worker slot -> expiry of its presence, ms
 worker:{name}                 hash     host, device, process id, of one worker              PRESENCE
 token:{sha256}                hash     user, role, label, creation                          none, or the token's expiry
 tokens                        set      digests of all tokens                                none
-idempotency:{user}:{key}      string   digest of the body, and the id                       IDEMPOTENCY
+idempotency:{digest}          string   digest of the body, and the id                       IDEMPOTENCY
 numbers                       hash     counters: number, order, fence                       none
 pulse                         hash     last reap and end of the grace time, ms              none
 rung:{queue}                  string   somebody rang lately                                 the ring period

@@ -26,3 +26,14 @@ class Queue(StrEnum):
 def queue_for(device: str) -> Queue:
     """`resources.device` (auto, cpu, gpu) to a queue."""
     return Queue.gpu if device == "gpu" else Queue.cpu
+
+
+BROKER_OPTIONS = {
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "visibility_timeout": 3600,
+}
+"""kombu's transport options, for whoever rings or works: without time-outs a frozen Redis holds a publisher for ever.
+
+A message that a dead worker held comes back after the visibility timeout and then finds nothing to claim.
+"""

@@ -1,0 +1,69 @@
+"""The parent process of a worker: says that it is alive, reaps, rings, and hands its jobs over when it must go."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from typing import Any
+
+from celery import bootsteps
+
+from initshape.store import TASK, Queue, Store, StoreError, StoreSettings, leases, presence
+from initshape.store.reaper import ReaperThread
+from workers.task import worker_name
+
+logger = logging.getLogger(__name__)
+
+
+class Housekeeping(bootsteps.StartStopStep):  # type: ignore[misc]
+    """A thread of its own: the consumer's event loop stands still while the broker is away."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **kwargs: Any) -> None:
+        super().__init__(worker, **kwargs)
+        self._store = Store(StoreSettings.from_environment())
+        self._app = worker.app
+        self._name = worker_name(worker.hostname, os.getpid())
+        self._slots = worker.concurrency or 1
+        served = {name.decode() if isinstance(name, bytes) else name for name in worker.app.amqp.queues.consume_from}
+        self._queues = [queue for queue in Queue if queue.celery in served]
+        self._thread = ReaperThread(self._store, self._ring, self._present)
+
+    def start(self, worker: Any) -> None:
+        """With the worker."""
+        self._thread.start()
+
+    def stop(self, worker: Any) -> None:
+        """Warm shutdown: running jobs go on to their end."""
+        self._leave()
+
+    def terminate(self, worker: Any) -> None:
+        """Cold shutdown: the children are about to be killed. Their jobs return to the queue, to be run elsewhere."""
+        try:
+            count = self._store.run(leases.hand_over_all(self._name))
+            logger.info("handed %d running jobs over", count)
+            for queue in self._queues:
+                for _ in range(self._store.run(leases.rings_due(queue))):
+                    self._ring(queue)
+        except (StoreError, OSError) as error:
+            logger.warning("the jobs could not be handed over, their leases will expire: %s", error)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._thread.stop()
+        try:
+            for queue in self._queues:
+                self._store.run(presence.withdraw(self._name, queue, self._slots))
+        except StoreError:
+            logger.info("Redis is away; the presence will expire")
+        self._store.close()
+
+    def _ring(self, queue: Queue) -> None:
+        self._app.send_task(TASK, args=[queue.value], queue=queue.celery)
+
+    def _present(self) -> Any:
+        info = {"host": platform.node(), "pid": str(os.getpid())}
+        for queue in self._queues:
+            yield from presence.announce(self._name, queue, self._slots, info)

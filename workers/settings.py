@@ -1,0 +1,17 @@
+"""Settings that the parent hands to its child through the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+QUEUE_VARIABLE: Final = "INITSHAPE_WORKER_QUEUE"
+
+
+def compilation_cache() -> Path:
+    """INITSHAPE_COMPILATION_CACHE, else a directory of this user: whoever can write to it can run code in workers."""
+    if given := os.environ.get("INITSHAPE_COMPILATION_CACHE"):
+        return Path(given)
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "initshape" / "compiled"

@@ -1,0 +1,33 @@
+"""The task: a ring means that there may be work, and the loop finds out. A spawned child imports this module first."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Task, shared_task
+from celery.signals import worker_process_init
+
+from initshape.store import TASK, Queue
+
+
+@shared_task(name=TASK, bind=True, max_retries=0)  # type: ignore[untyped-decorator]
+def work(self: Task, queue: str) -> None:
+    """Runs what waits in the queue; where the time is over before the work, rings for the rest."""
+    from workers import child, loop
+
+    if loop.work_while_there_is_any(child.store(), worker_name(self.request.hostname, os.getppid()), queue):
+        self.app.send_task(TASK, args=[queue], queue=Queue(queue).celery)
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def prepare(**_: Any) -> None:
+    """Before the first task of a child."""
+    from workers import child
+
+    child.prepare()
+
+
+def worker_name(node: str, parent: int) -> str:
+    """Name under which a worker process claims; the process number tells two of one node name apart."""
+    return f"{node}:{parent}"
