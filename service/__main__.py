@@ -1,0 +1,56 @@
+"""`python -m service [--host H] [--port P] [--no-auth]`: the API alone, in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import socket
+import sys
+from typing import Any
+
+import uvicorn
+from pydantic import ValidationError
+
+from service.app import create_app
+from service.settings import Settings
+
+GRACE_SECONDS = 5
+"""After a signal, requests in progress have so long; who waits for a job is answered at once."""
+
+
+class _Server(uvicorn.Server):
+    """Lets long polls go when it stops, so that they do not hold up the exit."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        app: Any = self.config.app
+        app.state.release()
+        await super().shutdown(sockets)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs until SIGINT or SIGTERM. Exit code 2 for settings that cannot be."""
+    parser = argparse.ArgumentParser(prog="python -m service", description=__doc__)
+    parser.add_argument("--host", help="address to bind (default: INITSHAPE_HOST, else 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to bind (default: INITSHAPE_PORT, else 8000)")
+    parser.add_argument("--no-auth", action="store_const", const=False, dest="auth",
+                        help="everyone is an admin; loopback only")  # fmt: skip
+    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            where = ".".join(map(str, problem["loc"]))
+            print(f"initshape: {where + ': ' if where else ''}{problem['msg']}", file=sys.stderr)
+        return 2
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger(__name__).info("settings: %s", settings.redacted())
+    config = uvicorn.Config(
+        create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False,
+        server_header=False, timeout_graceful_shutdown=GRACE_SECONDS,
+    )  # fmt: skip
+    _Server(config).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

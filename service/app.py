@@ -1,0 +1,35 @@
+"""The app factory. Nothing happens at import: no connection, no Celery, no jax, no matplotlib."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from service import errors, openapi
+from service.loopback import LoopbackOnly
+from service.routers import experiments, health, problems, results, sweeps, tables
+from service.services import lifespan
+from service.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """An app on the given settings, or on those of the environment."""
+    settings = settings or Settings()
+    app = FastAPI(
+        title="initshape",
+        version=version("initshape"),
+        summary="Experiments on the implicit bias of initialization: simulated gradient flow beside theory's answer.",
+        lifespan=lifespan,
+        openapi_tags=openapi.TAGS,
+        redirect_slashes=False,
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    errors.install(app)
+    for router in (experiments, results, sweeps, tables, health, problems):
+        app.include_router(router.router)
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+    if not settings.auth:
+        app.add_middleware(LoopbackOnly)
+    return app

@@ -1,0 +1,82 @@
+"""Arrays as files: npz (never pickled, the same bytes for the same arrays) and CSV."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from initshape.datasets import build
+from initshape.spec.experiment import Experiment
+from initshape.store import Operation, jobs, results
+from initshape.store.arrays import Stored, to_npy
+from initshape.store.results import StoredResult
+
+LARGEST_DATASET = 1 << 28
+"""Bytes of a data set that is built for a download."""
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def to_npz(arrays: Mapping[str, bytes]) -> bytes:
+    """npy files to one npz file. Not compressed: noise does not shrink, and it costs time."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(arrays):
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), arrays[name])
+    return out.getvalue()
+
+
+def to_csv(name: str, array: NDArray[Any]) -> bytes:
+    """One row an entry of the first axis, one column an entry of the others; numbers read back the same."""
+    table = array.reshape(array.shape[0] if array.ndim else 1, -1)
+    header = [name] if array.ndim < 2 else [f"{name}_{k}" for k in range(table.shape[1])]
+    return "\n".join([",".join(header), *_lines(table), ""]).encode()
+
+
+def _lines(table: NDArray[Any]) -> Iterator[str]:
+    for row in table.tolist():
+        yield ",".join(map(repr, row))
+
+
+def consistent(
+    job_id: str, wanted: frozenset[str] | None = None
+) -> Operation[tuple[StoredResult, dict[str, bytes]] | None]:
+    """A result with arrays of the same attempt as npy bytes, all or those `wanted`; None where there is no result."""
+    while True:
+        found = yield from results.read(job_id)
+        if found is None:
+            return None
+        names = [name for name in found.manifest if wanted is None or name in wanted]
+        arrays = yield from results.read_npy(job_id, names)
+        again = yield from results.read(job_id)
+        if arrays is not None and again is not None and again.etag == found.etag:
+            return found, arrays
+
+
+def dataset_size(experiment: Experiment) -> int:
+    """Bytes of the arrays of a data set."""
+    data = experiment.dataset
+    return 8 * data.dimension * (data.samples + getattr(data, "test_samples", 0) + 2)
+
+
+def dataset_arrays(experiment: Experiment, stored: Mapping[str, bytes]) -> dict[str, bytes]:
+    """X, y, the truth and the test set. Built from the spec; what the job itself stored is taken as it was."""
+    built = build(experiment.dataset)
+    names = ("X", "y", "w_true", "X_test", "y_test")
+    found = {name: to_npy(array) for name in names if (array := getattr(built, name)) is not None}
+    return found | {name: stored[name] for name in found if name in stored}
+
+
+def stored_experiment(job_id: str) -> Operation[Experiment | None]:
+    """The experiment of a job, validated again; None where it is not known."""
+    document = yield from jobs.document(job_id)
+    return None if document is None else Experiment.model_validate(document)
+
+
+def figure_arrays(manifest: Mapping[str, Stored]) -> frozenset[str]:
+    """The arrays that figures draw: statistics along the flow and the truth, never the data or the parameters."""
+    kept = {"time", "train_loss", "relative_residual", "w_trajectory", "coordinate_index", "w_true"}
+    return frozenset(name for name in manifest if name in kept or name.startswith("distance_"))

@@ -1,0 +1,247 @@
+"""Every non-2xx answer is RFC 9457 problem details, and the exceptions that become one.
+
+InitshapeError
+├── SpecError                   400, 413, 422 (initshape.spec.problem)
+├── StoreUnavailableError       503 (initshape.store.errors)
+├── StoreFullError              507
+└── ServiceError
+    ├── UnauthorizedError       401
+    ├── ForbiddenError          403
+    ├── NotFoundError           404
+    ├── NotReadyError           409
+    ├── ExpiredError            410
+    ├── TooLargeError           413
+    ├── UnsupportedMediaError   415
+    ├── InvalidParameterError   422
+    └── UnavailableError        503
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from initshape.spec.explain import pointer
+from initshape.spec.problem import InitshapeError, JobError, Problem, ProblemError, SpecError, shown
+from initshape.spec.status import Status
+from initshape.store.errors import StoreFullError, StoreUnavailableError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 2
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of problem. `type` is its stable URI; GET it for the explanation."""
+
+    slug: str
+    status: int
+    title: str
+    meaning: str
+
+    @property
+    def type(self) -> str:
+        return f"/problems/{self.slug}"
+
+
+BAD_REQUEST = Kind("bad-request", 400, "Bad request", "The request or its body cannot be parsed.")
+UNAUTHORIZED = Kind("unauthorized", 401, "Unauthorized", "Send `Authorization: Bearer <token>` with a valid token.")
+FORBIDDEN = Kind("forbidden", 403, "Forbidden", "This caller may not do this.")
+NOT_FOUND = Kind("not-found", 404, "Not found", "Nothing has this address or id: never known, or deleted.")
+NOT_ALLOWED = Kind("method-not-allowed", 405, "Method not allowed", "The Allow header names the methods that exist.")
+NOT_READY = Kind("not-ready", 409, "No result yet", "The job has not succeeded; `job` has its status and its error.")
+EXPIRED = Kind("expired", 410, "Expired", "The result was there, and its time is over. Submit again to recompute it.")
+TOO_LARGE = Kind("too-large", 413, "Too large", "What is sent or asked for exceeds the limit in `detail`.")
+UNSUPPORTED = Kind("unsupported-media-type", 415, "Unsupported media type", "Send JSON or YAML.")
+INVALID = Kind("invalid-document", 422, "Invalid document", "The document breaks the rules that `errors` lists.")
+INVALID_PARAMETER = Kind("invalid-parameter", 422, "Invalid parameter", "A query or path parameter is not valid.")
+INTERNAL = Kind("internal", 500, "Internal error", "A defect of the server; its log has the details.")
+UNAVAILABLE = Kind("unavailable", 503, "Temporarily unavailable", "The store does not answer now: retry later.")
+FULL = Kind("insufficient-storage", 507, "Insufficient storage", "The store takes no more; tell the operator.")
+
+KINDS = {
+    kind.slug: kind
+    for kind in (
+        BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, NOT_READY, EXPIRED, TOO_LARGE, UNSUPPORTED,
+        INVALID, INVALID_PARAMETER, INTERNAL, UNAVAILABLE, FULL,
+    )
+}  # fmt: skip
+_BY_STATUS = {400: BAD_REQUEST, 401: UNAUTHORIZED, 403: FORBIDDEN, 404: NOT_FOUND, 405: NOT_ALLOWED, 413: TOO_LARGE,
+              415: UNSUPPORTED, 422: INVALID, 503: UNAVAILABLE}  # fmt: skip
+
+
+class ServiceError(InitshapeError):
+    """Base of the errors that a route raises on purpose."""
+
+    kind: ClassVar[Kind] = INTERNAL
+
+    def __init__(self, detail: str, *, errors: tuple[ProblemError, ...] = (), headers: dict[str, str] | None = None,
+                 extra: dict[str, Any] | None = None) -> None:  # fmt: skip
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers or {}
+        self.extra = extra or {}
+
+
+class UnauthorizedError(ServiceError):
+    """No valid token."""
+
+    kind = UNAUTHORIZED
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="initshape"'})
+
+
+class ForbiddenError(ServiceError):
+    """A known caller, or a browser page, that may not do this."""
+
+    kind = FORBIDDEN
+
+
+class NotFoundError(ServiceError):
+    """Never known, or deleted."""
+
+    kind = NOT_FOUND
+
+
+class NotReadyError(ServiceError):
+    """A result was asked of a job that has not succeeded."""
+
+    kind = NOT_READY
+
+    def __init__(self, job_id: str, status: Status, error: JobError | None) -> None:
+        why = f": {error.detail}" if error else ""
+        body = {"id": job_id, "status": status.value, "error": error.model_dump() if error else None}
+        super().__init__(f"{job_id} is {status.value}{why}.".replace("..", "."), extra={"job": body})
+
+
+class ExpiredError(ServiceError):
+    """A result whose time is over; the record outlives it."""
+
+    kind = EXPIRED
+
+
+class TooLargeError(ServiceError):
+    """A body, or what was asked for, is above the limit. The connection is closed, so that no rest of it is read."""
+
+    kind = TOO_LARGE
+
+    def __init__(self, limit: int, what: str = "body") -> None:
+        super().__init__(f"The {what} exceeds {limit} bytes.", headers={"Connection": "close"})
+
+
+class UnsupportedMediaError(ServiceError):
+    """A content type or encoding that no route reads."""
+
+    kind = UNSUPPORTED
+
+
+class InvalidParameterError(ServiceError):
+    """A query parameter that only the route itself can judge."""
+
+    kind = INVALID_PARAMETER
+
+
+class UnavailableError(ServiceError):
+    """Try again later."""
+
+    kind = UNAVAILABLE
+
+    def __init__(self, detail: str, *, extra: dict[str, Any] | None = None) -> None:
+        super().__init__(detail, headers={"Retry-After": str(RETRY_SECONDS)}, extra=extra)
+
+
+def problem_response(
+    kind: Kind, detail: str, path: str, *, status: int | None = None, errors: tuple[ProblemError, ...] = (),
+    headers: dict[str, str] | None = None, extra: dict[str, Any] | None = None,
+) -> Response:  # fmt: skip
+    """A problem as a response. A lone surrogate in an echoed text becomes its JSON escape, never a failed encoding."""
+    body = Problem(type=kind.type, title=kind.title, status=status or kind.status, detail=detail, instance=path,
+                   errors=errors)  # fmt: skip
+    document = {**body.model_dump(), **(extra or {})}
+    content = json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
+    return Response(content, status_code=body.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Registers the handlers. Starlette logs what reaches the last one with its traceback."""
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(SpecError, _spec_error)
+    app.add_exception_handler(StoreUnavailableError, _unavailable)
+    app.add_exception_handler(StoreFullError, _full)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _parameter_error)
+    app.add_exception_handler(ClientDisconnect, _disconnected)
+    app.add_exception_handler(Exception, _internal)
+
+
+def _path(request: Request) -> str:
+    return request.url.path.encode("utf-8", "backslashreplace").decode()
+
+
+async def _service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)  # noqa: S101 - registered for this type only
+    return problem_response(error.kind, error.detail, _path(request), errors=error.errors, headers=error.headers,
+                            extra=error.extra)  # fmt: skip
+
+
+async def _spec_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, SpecError)  # noqa: S101
+    kind = _BY_STATUS.get(error.status, INVALID)
+    return problem_response(kind, error.detail, _path(request), status=error.status, errors=error.errors)
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    log.warning("store unavailable: %s", error)
+    detail = "The store does not answer; nothing was lost. Try again shortly."
+    return problem_response(UNAVAILABLE, detail, _path(request), headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+async def _full(request: Request, error: Exception) -> Response:
+    log.error("store full: %s", error)
+    return problem_response(FULL, "The store is full and takes nothing new; results can still be read.", _path(request))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    kind = _BY_STATUS.get(error.status_code, BAD_REQUEST if error.status_code < 500 else INTERNAL)
+    details = {
+        404: f"There is no {_path(request)}; /openapi.json lists every address.",
+        405: f"{request.method} is not possible here.",
+    }
+    detail = details.get(error.status_code, str(error.detail))
+    return problem_response(kind, detail, _path(request), status=error.status_code, headers=dict(error.headers or {}))
+
+
+async def _parameter_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    problems = tuple(
+        ProblemError(pointer=pointer(item["loc"]), value=shown(item.get("input")), allowed=_allowed(item),
+                     hint=str(item["msg"]))
+        for item in error.errors()[:20]
+    )  # fmt: skip
+    return problem_response(INVALID_PARAMETER, "A parameter is not valid.", _path(request), errors=problems)
+
+
+def _allowed(item: Any) -> Any:
+    context = item.get("ctx") or {}
+    return {name: shown(value) for name, value in context.items() if name != "error"} or None
+
+
+async def _disconnected(request: Request, error: Exception) -> Response:
+    return problem_response(BAD_REQUEST, "The caller left before the body was complete.", _path(request))
+
+
+async def _internal(request: Request, error: Exception) -> Response:
+    return problem_response(INTERNAL, "The server failed on this request; its log says why.", _path(request))

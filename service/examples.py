@@ -1,0 +1,72 @@
+"""Documents that the HTTP reference shows; the tests send every one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+EXPERIMENTS: dict[str, Any] = {
+    "scale_and_shape": {
+        "summary": "Scale and shape of the initialization, every other value a default",
+        "value": {
+            "schema_version": 1,
+            "name": "scale and shape",
+            "tags": ["azulay-2021"],
+            "experiment": {
+                "dataset": {"kind": "sparse_regression", "dimension": 1000, "samples": 100, "seed": 1993},
+                "model": {"kind": "diagonal", "depth": 2},
+                "init": {"kind": "scale_shape", "scale": 1e-3, "shape": 0.5},
+            },
+        },
+    },
+    "own_data": {
+        "summary": "Your own data: two samples of three features; the theory's answer alone, nothing simulated",
+        "value": {
+            "experiment": {
+                "dataset": {"kind": "explicit", "X": [[1.0, 2.0, 0.5], [0.0, 1.0, -1.0]], "y": [1.0, 2.0]},
+                "model": {"kind": "diagonal"},
+                "init": {"kind": "scale_shape", "scale": [0.01, 0.01, 0.1], "shape": 0.0},
+                "flow": {"kind": "none"},
+                "regularizers": ["implicit", "l1"],
+            },
+        },
+    },
+}
+
+SWEEPS: dict[str, Any] = {
+    "scale_and_shape": {
+        "summary": "The published figure: population error against scale, one line a shape",
+        "value": {
+            "schema_version": 1,
+            "name": "shape and scale",
+            "sweep": {
+                "base": {
+                    "dataset": {
+                        "kind": "sparse_regression", "dimension": 1000, "samples": 100, "sparsity": 5,
+                        "noise_variance": 0.01,
+                    },
+                    "model": {"kind": "diagonal"},
+                    "init": {"kind": "scale_shape"},
+                },
+                "axes": [
+                    {"path": "init.scale", "logspace": [-5, -0.6, 20]},
+                    {"path": "init.shape", "values": [0, 0.5, 0.7, 0.9, 0.99]},
+                ],
+            },
+        },
+    },
+    "seeds": {
+        "summary": "Three scales, each over four seeds that the figure averages",
+        "value": {
+            "sweep": {
+                "base": {
+                    "dataset": {"kind": "sparse_regression", "dimension": 40, "samples": 10},
+                    "model": {"kind": "diagonal"},
+                    "init": {"kind": "scale_shape", "shape": 0.5},
+                    "flow": {"kind": "none"},
+                },
+                "axes": [{"path": "init.scale", "values": [0.001, 0.01, 0.1]}],
+                "replicate": {"path": "dataset.seed", "values": [1, 2, 3, 4]},
+            },
+        },
+    },
+}  # fmt: skip

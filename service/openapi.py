@@ -1,0 +1,94 @@
+"""The OpenAPI document: `python -m service.openapi > openapi/openapi.json`. Sorted, hence the same on every machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from initshape.spec.experiment import Submission
+from initshape.spec.problem import Problem
+from initshape.spec.sweep import SweepSubmission
+from service.errors import FORBIDDEN, INTERNAL, MEDIA_TYPE, UNAUTHORIZED, UNAVAILABLE, Kind
+
+TAGS = [
+    {"name": "experiments", "description": "Submit one experiment, follow it, stop it."},
+    {"name": "results", "description": "What a finished experiment answers: the document, arrays, figures."},
+    {"name": "sweeps", "description": "Many experiments from one document."},
+    {"name": "tables", "description": "What a sweep answers: its table and its figure."},
+    {"name": "health", "description": "For load balancers and operators."},
+    {"name": "problems", "description": "The kinds of problem details."},
+]
+_TEMPLATE = "#/components/schemas/{model}"
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def problems(*kinds: Kind, open_to_all: bool = True) -> Responses:
+    """Documentation of the problems that a route may answer. Routes that need a caller say `open_to_all=False`."""
+    every = (*kinds, INTERNAL) if open_to_all else (*kinds, UNAUTHORIZED, FORBIDDEN, UNAVAILABLE, INTERNAL)
+    content = {MEDIA_TYPE: {"schema": {"$ref": _TEMPLATE.format(model="Problem")}}}
+    found: Responses = {}
+    for kind in every:
+        known = found.get(kind.status)
+        title = f"{known['description']}, or {kind.title.lower()}" if known else kind.title
+        found[kind.status] = {"description": title, "content": content}
+    if 503 in found:
+        found[503]["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return found
+
+
+def media(*types: str, description: str, conditional: bool = True) -> Responses:
+    """Documentation of a 200 that is not JSON, and of 304."""
+    content = {name: {"schema": {"type": "string", "format": "binary"}} for name in types}
+    found: Responses = {200: {"description": description, "content": content}}
+    return found | NOT_MODIFIED if conditional else found
+
+
+NOT_MODIFIED: Responses = {304: {"description": "Not modified: If-None-Match names the current ETag."}}
+
+
+def body(model: str, examples: dict[str, Any]) -> dict[str, Any]:
+    """Documentation of a request body that the route reads by itself: JSON or YAML of one schema."""
+    entry = {"schema": {"$ref": _TEMPLATE.format(model=model)}, "examples": examples}
+    return {"requestBody": {"required": True, "content": {"application/json": entry, "application/yaml": entry}}}
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The document of an app, made once."""
+    if app.openapi_schema is None:
+        found = get_openapi(
+            title=app.title, version=app.version, summary=app.summary, routes=app.routes, tags=TAGS,
+            openapi_version=app.openapi_version,
+        )  # fmt: skip
+        schemas = found.setdefault("components", {}).setdefault("schemas", {})
+        _, extra = models_json_schema(
+            [(Submission, "validation"), (SweepSubmission, "validation"), (Problem, "serialization")],
+            ref_template=_TEMPLATE,
+        )
+        for name, schema in extra["$defs"].items():
+            if schemas.setdefault(name, schema) != schema:
+                raise RuntimeError(f"two different schemas are called {name}")
+        app.openapi_schema = found
+    return app.openapi_schema
+
+
+def dumps(found: dict[str, Any]) -> str:
+    """The text that is committed."""
+    return json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Writes the document to standard output. Reads no setting of this machine and opens no connection."""
+    from service.app import create_app
+    from service.settings import Settings
+
+    sys.stdout.write(dumps(document(create_app(Settings.model_construct()))))
+
+
+if __name__ == "__main__":
+    main()

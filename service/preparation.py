@@ -1,0 +1,102 @@
+"""From a decoded document to what the store takes. Pure and CPU-bound: fit for a thread."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from initshape.spec.estimate import Estimate, Limits, refuse_beyond
+from initshape.spec.expand import Cell, axis_values, columns, expand, sweep_id
+from initshape.spec.experiment import Experiment, Submission
+from initshape.spec.identity import experiment_id, resolved
+from initshape.spec.parse import parse_submission, parse_sweep
+from initshape.spec.problem import ProblemError, SpecError
+from initshape.spec.sweep import Sweep, SweepSubmission
+from initshape.store import queue_for
+from initshape.store.jobs import JobRequest
+from initshape.store.records import Submitter
+from service.tables import Labels, column_names
+
+LARGEST_EXPANSION = 1 << 28
+"""Cells times bytes of the document, about what validating all of its cells takes in memory."""
+
+
+@dataclass(frozen=True)
+class PreparedExperiment:
+    """One experiment, valid and within the limits."""
+
+    submission: Submission
+    request: JobRequest
+    estimate: Estimate
+    size: int  # of the document, in bytes
+
+
+@dataclass(frozen=True)
+class PreparedSweep:
+    """A sweep, every cell valid and within the limits. `estimate`: memory of the largest cell, the rest summed."""
+
+    id: str
+    submission: SweepSubmission
+    cells: tuple[Cell, ...]
+    requests: tuple[JobRequest, ...]
+    labels: Labels
+    estimate: Estimate
+
+
+def prepare_experiment(document: Any, size: int, limits: Limits) -> PreparedExperiment:
+    """Errors: SpecError."""
+    submission = parse_submission(document)
+    found = refuse_beyond(limits, submission.experiment)
+    request = _request(experiment_id(submission.experiment), submission.experiment)
+    return PreparedExperiment(submission, request, found, size)
+
+
+def prepare_sweep(document: Any, size: int, limits: Limits) -> PreparedSweep:
+    """Errors: SpecError. `size` is that of the document in bytes."""
+    submission = parse_sweep(document)
+    _refuse_expansion(submission.sweep, size)
+    cells = expand(submission.sweep)
+    estimates = [refuse_beyond(limits, cell.experiment, "/sweep/base") for cell in cells]
+    labels = Labels.of(cells, column_names(columns(cells)), submission.sweep.replicate)
+    requests = tuple(_request(cell.id, cell.experiment) for cell in cells)
+    total = Estimate(
+        max(e.memory for e in estimates), sum(e.result for e in estimates), sum(e.seconds for e in estimates)
+    )
+    return PreparedSweep(sweep_id(cells), submission, cells, requests, labels, total)
+
+
+def submitter(user: str, submission: Submission | SweepSubmission) -> Submitter:
+    """Who asks, and what that user calls it."""
+    return Submitter(user, submission.name, submission.tags, submission.notes, submission.priority)
+
+
+def _request(identity: str, experiment: Experiment) -> JobRequest:
+    return JobRequest(
+        id=identity,
+        document=resolved(experiment),
+        queue=queue_for(experiment.resources.device).value,
+        batch=_batch(experiment),
+        max_seconds=experiment.stop.max_seconds,
+    )
+
+
+def _batch(experiment: Experiment) -> str:
+    """Jobs of one batch have the same kinds and shapes, so that one program can compute them together."""
+    data, model = experiment.dataset, experiment.model.model_dump()
+    parts = (*model.values(), experiment.loss.kind, experiment.flow.kind, data.samples, data.dimension)
+    return ":".join(map(str, parts))
+
+
+def _refuse_expansion(sweep: Sweep, size: int) -> None:
+    """A large document times many cells would fill the memory before any cell could be refused."""
+    lengths = [len(axis_values(axis)) for axis in sweep.axes] + [len(zipped.values) for zipped in sweep.zip]
+    lengths += [len(sweep.replicate.values)] if sweep.replicate else []
+    cells = (math.prod(lengths) if lengths else 0) + len(sweep.list)
+    if cells * size > LARGEST_EXPANSION:
+        most = LARGEST_EXPANSION // size
+        problem = ProblemError(
+            pointer="/sweep", value=cells, allowed=f"at most {most} cells of a document of {size} bytes",
+            hint="shorten an axis, or make the inline data smaller",
+        )  # fmt: skip
+        raise SpecError(f"The sweep has {cells} cells of a document of {size} bytes.", (problem,))

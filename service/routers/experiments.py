@@ -1,0 +1,212 @@
+"""One experiment: submit, validate, list, follow, cancel, run again, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from initshape.spec.estimate import warnings
+from initshape.spec.experiment import Submission
+from initshape.spec.status import Status
+from initshape.store import Queue, StoreUnavailableError, jobs
+from initshape.store.jobs import Answer, Stop, Stopped
+from initshape.store.records import JobRecord, Submitter
+from service import views
+from service.auth import CurrentCaller, Member, may_force
+from service.bodies import SMALL, read_document
+from service.errors import (
+    BAD_REQUEST,
+    FULL,
+    INVALID,
+    INVALID_PARAMETER,
+    NOT_FOUND,
+    TOO_LARGE,
+    UNSUPPORTED,
+    ForbiddenError,
+    NotFoundError,
+)
+from service.examples import EXPERIMENTS
+from service.openapi import body, problems
+from service.parameters import Cursor, ExperimentPath, Limit, cursor_after, cursor_number, only
+from service.preparation import prepare_experiment, submitter
+from service.schemas import Accepted, Job, JobPage, Validated, Withdrawal, WithdrawalAnswer
+from service.services import AppServices, Services
+from service.waiting import Wait, settled
+
+router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
+
+BODY = body("Submission", EXPERIMENTS)
+BODY_PROBLEMS = (BAD_REQUEST, TOO_LARGE, UNSUPPORTED, INVALID, INVALID_PARAMETER)
+_KNOWN = "The result is stored."
+_QUEUED = {"description": "Queued, or joined to an equal job; `Location` leads to its state.", "model": Accepted}
+Force = Annotated[bool, Query(description="Also stop what others still want; for admins.")]
+
+
+@router.post(
+    "",
+    operation_id="submit_experiment",
+    response_description=_KNOWN,
+    responses={202: _QUEUED, **problems(*BODY_PROBLEMS, FULL, open_to_all=False)},
+    openapi_extra=BODY,
+)
+async def submit_experiment(
+    request: Request, response: Response, services: AppServices, caller: Member, wait: Wait = 0.0
+) -> Accepted:
+    """Computes an experiment, unless its result is stored: equal computations have equal ids, whoever asks."""
+    read = partial(prepare_experiment, limits=services.settings.limits)
+    prepared = await read_document(request, services, read)
+    submission = jobs.submit(prepared.request, submitter(caller.user, prepared.submission))
+    done = await (services.store.run if prepared.size <= SMALL else services.run_in_thread)(submission)
+    if done.answer is Answer.queued:
+        services.doorbell.ring(Queue(prepared.request.queue))
+    status = done.status or Status.queued
+    if wait and done.answer is not Answer.known:
+        status = await _status_after(services, done.id, status, wait)
+    return _accepted(response, done.id, status)
+
+
+@router.post(
+    "/validate",
+    operation_id="validate_experiment",
+    responses=problems(*BODY_PROBLEMS, open_to_all=False),
+    openapi_extra=BODY,
+)
+async def validate_experiment(request: Request, services: AppServices, caller: CurrentCaller) -> Validated:
+    """What would be computed: every default filled in, the id, an estimate, warnings. Computes and stores nothing."""
+    read = partial(prepare_experiment, limits=services.settings.limits)
+    prepared = await read_document(request, services, read)
+    submission: Submission = prepared.submission
+    return Validated(
+        id=prepared.request.id,
+        spec=submission.model_dump(mode="json", exclude_none=True),
+        estimate=views.estimate(prepared.estimate),
+        warnings=warnings(submission.experiment),
+    )
+
+
+@router.get("", operation_id="list_experiments", responses=problems(INVALID_PARAMETER, open_to_all=False))
+async def list_experiments(
+    request: Request,
+    services: AppServices,
+    caller: CurrentCaller,
+    status: Status | None = None,
+    owner: Annotated[str | None, Query(max_length=200)] = None,
+    tag: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> JobPage:
+    """Newest first; new ones do not shift the pages."""
+    only(request, "status", "owner", "tag", "limit", "cursor")
+    before = cursor_number(cursor)
+    page = await services.store.run(jobs.page(limit, before, status=status, owner=owner, tag=tag))
+    return JobPage(items=tuple(map(views.summary, page.records)), next=cursor_after(page.before))
+
+
+@router.get(
+    "/{experiment_id}",
+    operation_id="get_experiment",
+    responses=problems(NOT_FOUND, INVALID_PARAMETER, open_to_all=False),
+)
+async def get_experiment(
+    services: AppServices, caller: CurrentCaller, experiment_id: ExperimentPath, wait: Wait = 0.0
+) -> Job:
+    """State of an experiment; with `wait`, as soon as it has ended."""
+    record = await settled(services, [experiment_id], partial(jobs.read, experiment_id), ended, wait)
+    if record is None:
+        raise unknown(experiment_id)
+    return views.job(record)
+
+
+@router.post(
+    "/{experiment_id}/cancel",
+    operation_id="cancel_experiment",
+    responses=problems(NOT_FOUND, INVALID_PARAMETER, open_to_all=False),
+)
+async def cancel_experiment(
+    services: AppServices, caller: Member, experiment_id: ExperimentPath, force: Force = False
+) -> Withdrawal:
+    """Withdraws the caller; the job stops when nobody is left who wants it. What has ended stays as it is."""
+    forced = may_force(caller, force)
+    return withdrawal(experiment_id, await services.store.run(jobs.cancel(experiment_id, caller.user, forced)))
+
+
+@router.post(
+    "/{experiment_id}/rerun",
+    operation_id="rerun_experiment",
+    status_code=202,
+    response_description="Queued; `Location` leads to its state.",
+    responses=problems(NOT_FOUND, FULL, open_to_all=False),
+)
+async def rerun_experiment(
+    response: Response, services: AppServices, caller: Member, experiment_id: ExperimentPath
+) -> Accepted:
+    """Computes again under the same id. The old result is served until the new attempt has finished."""
+    record = await services.store.run(jobs.read(experiment_id))
+    if record is None:
+        raise unknown(experiment_id)
+    done = await services.store.run(jobs.rerun(experiment_id, own_label(record, caller.user)))
+    if done.answer is Answer.missing:
+        raise unknown(experiment_id)
+    services.doorbell.ring(Queue(record.queue))
+    answer = _accepted(response, experiment_id, done.status or Status.queued)
+    response.status_code = 202
+    return answer
+
+
+@router.delete(
+    "/{experiment_id}",
+    operation_id="delete_experiment",
+    responses=problems(NOT_FOUND, INVALID_PARAMETER, open_to_all=False),
+)
+async def delete_experiment(
+    services: AppServices, caller: Member, experiment_id: ExperimentPath, force: Force = False
+) -> Withdrawal:
+    """Withdraws the caller; record and result go when nobody is left, once a running attempt has stopped."""
+    forced = may_force(caller, force)
+    return withdrawal(experiment_id, await services.store.run(jobs.delete(experiment_id, caller.user, forced)))
+
+
+def ended(record: JobRecord | None) -> bool:
+    """Whether there is nothing to wait for."""
+    return record is None or record.status.terminal
+
+
+def unknown(job_id: str) -> NotFoundError:
+    """Never known, or deleted."""
+    return NotFoundError(f"No experiment has the id {job_id}: it was never submitted, or it was deleted.")
+
+
+def own_label(record: JobRecord, user: str) -> Submitter:
+    """What the user called the job before, so that asking again does not rename it."""
+    return next((s for s in record.submitters if s.user == user), Submitter(user))
+
+
+def withdrawal(job_id: str, stopped: Stopped) -> Withdrawal:
+    """Answer to cancel and delete."""
+    problems_of: dict[Stop, Callable[[], Exception]] = {
+        Stop.missing: lambda: unknown(job_id),
+        Stop.foreign: lambda: ForbiddenError("Others submitted this experiment; an admin can force it."),
+    }
+    if stopped.answer in problems_of:
+        raise problems_of[stopped.answer]()
+    return Withdrawal(id=job_id, answer=WithdrawalAnswer(stopped.answer.value), status=stopped.status)
+
+
+def _accepted(response: Response, job_id: str, status: Status) -> Accepted:
+    links = views.experiment_links(job_id)
+    if status is not Status.succeeded:
+        response.status_code = 202
+        response.headers["Location"] = links["self"]
+    return Accepted(id=job_id, status=status, links=links)
+
+
+async def _status_after(services: Services, job_id: str, status: Status, wait: float) -> Status:
+    """The job is accepted whatever happens now: a store that goes away while we wait changes nothing about that."""
+    try:
+        record = await settled(services, [job_id], partial(jobs.read, job_id), ended, wait)
+    except StoreUnavailableError:
+        return status
+    return record.status if record else status

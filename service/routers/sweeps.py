@@ -1,0 +1,198 @@
+"""Many experiments from one document: preview, submit, list, follow, cancel, retry."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from initshape.spec.estimate import warnings
+from initshape.spec.status import Status
+from initshape.store import Operation, Queue, StoreUnavailableError, jobs, sweeps
+from initshape.store.jobs import Answer
+from initshape.store.records import Submitter
+from initshape.store.sweeps import SweepCounts, SweepRecord
+from service import views
+from service.auth import CurrentCaller, Member, may_force
+from service.bodies import read_document
+from service.errors import FULL, INVALID_PARAMETER, NOT_FOUND, NotFoundError
+from service.examples import SWEEPS
+from service.openapi import body, problems
+from service.parameters import Cursor, Limit, SweepPath, cursor_after, cursor_number, only
+from service.preparation import PreparedSweep, prepare_sweep, submitter
+from service.routers.experiments import BODY_PROBLEMS, Force
+from service.schemas import PreviewCell, SweepPage, SweepPreview, SweepView
+from service.services import AppServices, Services
+from service.waiting import Wait, settled
+
+router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"])
+
+BODY = body("SweepSubmission", SWEEPS)
+PREVIEWED = 1000
+LARGE = 1000
+"""Cells from which the counts are dear: a long poll then reads them less often."""
+_QUEUED = {"description": "Cells were queued; `Location` leads to the state.", "model": SweepView}
+
+Pair = tuple[SweepRecord | None, SweepCounts | None]
+
+
+@router.post(
+    "",
+    operation_id="submit_sweep",
+    response_description="Every cell has a stored result.",
+    responses={202: _QUEUED, **problems(*BODY_PROBLEMS, FULL, open_to_all=False)},
+    openapi_extra=BODY,
+)
+async def submit_sweep(
+    request: Request, response: Response, services: AppServices, caller: Member, wait: Wait = 0.0
+) -> SweepView:
+    """Submits every cell that has no stored result. Sent again, it goes on where it was; nothing is computed twice."""
+    prepared = await _prepared(request, services)
+    who = submitter(caller.user, prepared.submission)
+    stored: dict[str, Any] = {
+        "labels": prepared.labels.encode(),
+        "submission": prepared.submission.model_dump(mode="json", exclude_none=True),
+    }
+    answers = await services.run_in_thread(sweeps.submit(prepared.id, stored, prepared.requests, who))
+    queued = {answer.id for answer in answers if answer.answer is Answer.queued}
+    for queue in {request.queue for request in prepared.requests if request.id in queued}:
+        services.doorbell.ring(Queue(queue))
+    view = await _view(services, prepared.id)
+    if wait and not view.status.terminal:
+        with contextlib.suppress(StoreUnavailableError):  # the sweep is accepted, whatever happens to the store now
+            view = await _settled_view(services, prepared.id, wait)
+    if view.status is not Status.succeeded:
+        response.status_code = 202
+        response.headers["Location"] = view.links["self"]
+    return view
+
+
+@router.post(
+    "/preview",
+    operation_id="preview_sweep",
+    responses=problems(*BODY_PROBLEMS, open_to_all=False),
+    openapi_extra=BODY,
+)
+async def preview_sweep(request: Request, services: AppServices, caller: CurrentCaller) -> SweepPreview:
+    """The cells, how many of them are cached, and an estimate. Computes and stores nothing."""
+    prepared = await _prepared(request, services)
+    records = await services.run_in_thread(jobs.read_many([cell.id for cell in prepared.cells]))
+    cached = sum(1 for record in records if record is not None and record.known and record.has_result)
+    notes = {note: None for cell in prepared.cells for note in warnings(cell.experiment)}
+    return SweepPreview(
+        id=prepared.id,
+        counts={"cells": len(prepared.cells), "cached": cached},
+        estimate=views.estimate(prepared.estimate),
+        warnings=tuple(notes)[:20],
+        axes=prepared.labels.columns,
+        cells=tuple(
+            PreviewCell(id=cell.id, values=cell.values, status=record.status if record else None)
+            for cell, record in zip(prepared.cells[:PREVIEWED], records, strict=False)
+        ),
+    )
+
+
+@router.get("", operation_id="list_sweeps", responses=problems(INVALID_PARAMETER, open_to_all=False))
+async def list_sweeps(
+    request: Request, services: AppServices, caller: CurrentCaller, limit: Limit = 50, cursor: Cursor = None
+) -> SweepPage:
+    """Newest first."""
+    only(request, "limit", "cursor")
+    records, after = await services.store.run(sweeps.page(limit, cursor_number(cursor)))
+    found = await services.store.run(_counts_of([record.id for record in records]))
+    pairs = [(record, counts) for record, counts in zip(records, found, strict=True) if counts is not None]
+    return SweepPage(items=tuple(views.sweep(*pair) for pair in pairs), next=cursor_after(after))
+
+
+@router.get(
+    "/{sweep_id}", operation_id="get_sweep", responses=problems(NOT_FOUND, INVALID_PARAMETER, open_to_all=False)
+)
+async def get_sweep(services: AppServices, caller: CurrentCaller, sweep_id: SweepPath, wait: Wait = 0.0) -> SweepView:
+    """State of a sweep; with `wait`, as soon as nothing is queued or running."""
+    view = await _view(services, sweep_id)
+    return view if not wait or view.status.terminal else await _settled_view(services, sweep_id, wait)
+
+
+@router.post(
+    "/{sweep_id}/cancel",
+    operation_id="cancel_sweep",
+    responses=problems(NOT_FOUND, INVALID_PARAMETER, open_to_all=False),
+)
+async def cancel_sweep(services: AppServices, caller: Member, sweep_id: SweepPath, force: Force = False) -> SweepView:
+    """Withdraws the caller from every cell; cells stop when nobody is left who wants them."""
+    forced = may_force(caller, force)
+    record = await read_sweep(services, sweep_id)
+    await services.run_in_thread(jobs.cancel_many(record.cells, caller.user, forced))
+    return await _view(services, sweep_id)
+
+
+@router.post(
+    "/{sweep_id}/retry",
+    operation_id="retry_sweep",
+    status_code=202,
+    responses=problems(NOT_FOUND, FULL, open_to_all=False),
+)
+async def retry_sweep(services: AppServices, caller: Member, sweep_id: SweepPath) -> SweepView:
+    """Queues again the cells that failed or were cancelled, and no others."""
+    record = await read_sweep(services, sweep_id)
+    found = await services.run_in_thread(jobs.read_many(record.cells))
+    again = [job for job in found if job is not None and job.status in (Status.failed, Status.cancelled)]
+    who = Submitter(caller.user, record.name, record.tags)
+    await services.run_in_thread(jobs.rerun_many([job.id for job in again], who))
+    for queue in {job.queue for job in again}:
+        services.doorbell.ring(Queue(queue))
+    return await _view(services, sweep_id)
+
+
+async def read_sweep(services: Services, sweep_id: str) -> SweepRecord:
+    """The record. Errors: 404."""
+    record = await services.store.run(sweeps.read(sweep_id))
+    if record is None:
+        raise unknown_sweep(sweep_id)
+    return record
+
+
+def unknown_sweep(sweep_id: str) -> NotFoundError:
+    """Never known, or expired."""
+    return NotFoundError(f"No sweep has the id {sweep_id}.")
+
+
+async def _prepared(request: Request, services: Services) -> PreparedSweep:
+    return await read_document(request, services, partial(prepare_sweep, limits=services.settings.limits), light=False)
+
+
+def _read(sweep_id: str) -> Operation[Pair]:
+    record = yield from sweeps.read(sweep_id)
+    counts = yield from sweeps.counts(sweep_id)
+    return record, counts
+
+
+def _counts_of(ids: list[str]) -> Operation[list[SweepCounts | None]]:
+    found = []
+    for sweep_id in ids:
+        found.append((yield from sweeps.counts(sweep_id)))
+    return found
+
+
+async def _view(services: Services, sweep_id: str) -> SweepView:
+    record, counts = await services.store.run(_read(sweep_id))
+    if record is None or counts is None:
+        raise unknown_sweep(sweep_id)
+    return views.sweep(record, counts)
+
+
+async def _settled_view(services: Services, sweep_id: str, seconds: float) -> SweepView:
+    record = await read_sweep(services, sweep_id)
+    counts = await settled(
+        services, record.cells, partial(sweeps.counts, sweep_id), _ended, seconds,
+        pause=1.0 if len(record.cells) > LARGE else 0.05,
+    )  # fmt: skip
+    if counts is None:
+        raise unknown_sweep(sweep_id)
+    return views.sweep(record, counts)
+
+
+def _ended(counts: SweepCounts | None) -> bool:
+    return counts is None or counts.status.terminal

@@ -1,0 +1,110 @@
+"""What a sweep answers: one row a cell, as JSON, as CSV, and drawn."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from initshape.figures import SWEEP_KINDS, FigureError, sweep_figure
+from initshape.store import Operation, jobs, results
+from initshape.store.sweeps import SweepRecord
+from service import tables
+from service.auth import CurrentCaller
+from service.conditional import matches, not_modified, tag_of, tagged
+from service.errors import INVALID_PARAMETER, NOT_FOUND
+from service.openapi import NOT_MODIFIED, media, problems
+from service.parameters import FigureFormat, SweepPath
+from service.pictures import renderer_version
+from service.routers.results import MEDIA_TYPES, undrawable
+from service.routers.sweeps import read_sweep
+from service.schemas import Table
+from service.services import AppServices, Services
+
+router = APIRouter(prefix="/v1/sweeps/{sweep_id}", tags=["tables"])
+
+
+@router.get(
+    "/table.json",
+    operation_id="get_table",
+    response_model=Table,
+    responses=NOT_MODIFIED | problems(NOT_FOUND, open_to_all=False),
+)
+async def get_table(request: Request, services: AppServices, caller: CurrentCaller, sweep_id: SweepPath) -> Response:
+    """One row a cell in the order of the sweep; cells that failed or have no result yet stay visible."""
+    table = await _table(services, sweep_id)
+    content = await services.in_thread(lambda: table.model_dump_json().encode())
+    return _conditional(request, content, "application/json")
+
+
+@router.get(
+    "/table.csv",
+    operation_id="get_table_csv",
+    response_class=Response,
+    responses=media("text/csv", description="The table; null is an empty field.")
+    | problems(NOT_FOUND, open_to_all=False),
+)
+async def get_table_csv(
+    request: Request, services: AppServices, caller: CurrentCaller, sweep_id: SweepPath
+) -> Response:
+    """The table as text; the same stored results give the same bytes."""
+    table = await _table(services, sweep_id)
+    content = await services.in_thread(lambda: tables.to_csv(table.columns, table.rows))
+    return _conditional(request, content, "text/csv; charset=utf-8")
+
+
+@router.get(
+    "/figure.{form}",
+    operation_id="get_sweep_figure",
+    response_class=Response,
+    responses=media(*MEDIA_TYPES.values(), description="The figure.")
+    | problems(NOT_FOUND, INVALID_PARAMETER, open_to_all=False),
+)
+async def get_sweep_figure(
+    request: Request,
+    services: AppServices,
+    caller: CurrentCaller,
+    sweep_id: SweepPath,
+    form: FigureFormat,
+    kind: Annotated[str | None, Query(description=f"{', '.join(SWEEP_KINDS)}; by default the first.")] = None,
+) -> Response:
+    """A figure of the cells that are computed so far; its caption counts the others."""
+    table = await _table(services, sweep_id)
+    rows = await services.in_thread(lambda: json.dumps(table.rows))
+    tag = tag_of(rows, "figure", form, str(kind), str(table.replicate), renderer_version())
+    if matches(request, tag):
+        return not_modified(tag)
+    try:
+        picture = await services.pictures.draw(
+            tag, form, lambda: sweep_figure(table.rows, table.axes, kind=kind, replicate=table.replicate)
+        )
+    except FigureError as error:
+        raise undrawable(error, kind) from None
+    return tagged(picture, tag, MEDIA_TYPES[form])
+
+
+async def _table(services: Services, sweep_id: str) -> Table:
+    record = await read_sweep(services, sweep_id)
+    return await services.run_in_thread(_assembled(record))
+
+
+def _assembled(record: SweepRecord) -> Operation[Table]:
+    found = yield from jobs.read_many(record.cells)
+    documents = yield from results.read_many(record.cells)
+    labels = tables.Labels.decode(record.document["labels"])
+    rows = []
+    for k, (identity, job, stored) in enumerate(zip(record.cells, found, documents, strict=True)):
+        status = job.status.value if job else tables.MISSING
+        error = job.error.code if job and job.error else None
+        result = json.loads(stored.document) if stored else None
+        rows.append(tables.row(identity, status, labels.values(k), labels.columns, result, error))
+    axes = tuple(labels.columns.values())
+    return Table(
+        id=record.id, axes=axes, replicate=labels.replicate, columns=(*axes, *tables.SCALARS), rows=tuple(rows)
+    )
+
+
+def _conditional(request: Request, content: bytes, media_type: str) -> Response:
+    tag = tag_of(content)
+    return not_modified(tag) if matches(request, tag) else tagged(content, tag, media_type)

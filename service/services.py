@@ -1,0 +1,106 @@
+"""What a running app holds, made and closed by the lifespan, reached by every route through `AppServices`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypedDict, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends, FastAPI, Request
+
+from initshape.store import AsyncStore, Operation, Store, StoreError, reaper
+from initshape.store.events import Events
+from service.doorbell import Doorbell
+from service.pictures import Pictures
+from service.settings import Settings
+
+HEAVY_THREADS = 8
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of one API process.
+
+    `store` serves what is small; `in_thread` and `run_in_thread` take what is not (large documents, sweeps, downloads),
+    a bounded number at a time, so that neither they nor a frozen Redis hold up the event loop.
+    """
+
+    settings: Settings
+    store: AsyncStore
+    events: Events
+    doorbell: Doorbell
+    stopping: asyncio.Event
+    _threads: Store
+    pictures: Pictures = field(default_factory=Pictures)
+    heavy: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(HEAVY_THREADS))
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Runs CPU-heavy work in a thread."""
+        return await to_thread.run_sync(work, limiter=self.heavy)
+
+    async def run_in_thread(self, operation: Operation[T]) -> T:
+        """Runs a store operation in a thread. Errors: as AsyncStore.run."""
+        return await self.in_thread(lambda: self._threads.run(operation))
+
+
+class State(TypedDict):
+    """State of the lifespan."""
+
+    services: Services
+
+
+def lifespan(app: FastAPI) -> contextlib.AbstractAsyncContextManager[State]:
+    """Starts without Redis too: it may come up later, and until then every route answers 503."""
+    return _running(app)
+
+
+@contextlib.asynccontextmanager
+async def _running(app: FastAPI) -> AsyncIterator[State]:
+    settings: Settings = app.state.settings
+    stopping = asyncio.Event()
+    app.state.release = stopping.set
+    store, threads = AsyncStore(settings.store), Store(settings.store)
+    with Doorbell(settings.store) as doorbell:
+        async with Events(settings.store) as events:
+            keeper = asyncio.create_task(_keep_house(store, doorbell), name="reaper")
+            try:
+                yield {"services": Services(settings, store, events, doorbell, stopping, threads)}
+            finally:
+                stopping.set()
+                keeper.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await keeper
+                await store.aclose()
+                threads.close()
+
+
+async def _keep_house(store: AsyncStore, doorbell: Doorbell) -> None:
+    """Requeues expired leases and rings for what waits, beside any number of workers that do the same."""
+    away = False
+    while True:
+        try:
+            turn = await store.run(reaper.tick())
+            for queue in turn.rings:
+                doorbell.ring(queue)
+            away = False
+        except StoreError as error:
+            if not away:
+                log.warning("the reaper waits for the store: %s", error)
+            away = True
+        except Exception:
+            log.exception("a turn of the reaper failed; it goes on")
+        await asyncio.sleep(reaper.TICK_SECONDS)
+
+
+def _services(request: Request) -> Any:
+    return request.state.services
+
+
+AppServices = Annotated[Services, Depends(_services)]

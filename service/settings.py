@@ -1,0 +1,72 @@
+"""Settings of the API process: keyword arguments, else environment variables with the prefix INITSHAPE_."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from initshape.spec.estimate import Limits
+from initshape.store.settings import StoreSettings
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Printing it never shows a secret."""
+
+    model_config = SettingsConfigDict(env_prefix="INITSHAPE_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    redis_url: str = Field(default=StoreSettings.url, repr=False)
+    redis_password: SecretStr | None = None
+    redis_password_file: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    auth: bool = Field(default=True, description="False: loopback only, everyone is `local`, an admin.")
+    log_level: str = "info"
+    max_body: int = Field(default=(1 << 20) + (1 << 17), ge=1024, description="Bytes of one JSON document.")
+    max_yaml: int = Field(default=1 << 18, ge=1024, description="Bytes of one YAML document; YAML is slow to read.")
+    max_job_memory: int = Field(default=Limits.memory, ge=1)
+    max_job_result: int = Field(default=Limits.result, ge=1)
+    max_job_seconds: float = Field(default=Limits.seconds, gt=0)
+
+    @model_validator(mode="after")
+    def _open_only_at_home(self) -> Settings:
+        if not self.auth and not is_loopback(self.host):
+            raise ValueError(f"without authentication the server listens on loopback only, not on {self.host!r}")
+        return self
+
+    @property
+    def limits(self) -> Limits:
+        """What one job may take."""
+        return Limits(memory=self.max_job_memory, result=self.max_job_result, seconds=self.max_job_seconds)
+
+    @property
+    def store(self) -> StoreSettings:
+        """How to reach Redis."""
+        password = self.redis_password.get_secret_value() if self.redis_password else None
+        if password is None and self.redis_password_file is not None:
+            password = self.redis_password_file.read_text().strip()
+        return StoreSettings(url=self.redis_url, password=password)
+
+    def redacted(self) -> dict[str, Any]:
+        """The settings for a log: passwords masked, also one inside the URL."""
+        shown = self.model_dump(mode="json")
+        parts = urlsplit(self.redis_url)
+        if parts.password is not None:
+            place = parts.netloc.rpartition("@")[2]
+            shown["redis_url"] = urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{place}"))
+        return shown
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a bind address or the name in a Host header can only mean this machine."""
+    name = host.strip("[]").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

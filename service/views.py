@@ -1,0 +1,120 @@
+"""Store records to the bodies of answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from initshape.spec.estimate import Estimate
+from initshape.store.records import JobRecord
+from initshape.store.sweeps import SweepCounts, SweepRecord
+from service.schemas import AttemptView, Counts, EstimateView, Job, JobSummary, SubmitterView, SweepView
+from service.tables import Labels
+
+EXPERIMENTS = "/v1/experiments"
+SWEEPS = "/v1/sweeps"
+
+
+def experiment_links(job_id: str) -> dict[str, str]:
+    """Where to go on from one experiment."""
+    own = f"{EXPERIMENTS}/{job_id}"
+    parts = {"result": "result", "arrays": "arrays.npz", "dataset": "dataset.npz", "figure": "figure.png"}
+    actions = {"cancel": "cancel", "rerun": "rerun"}
+    return {"self": own, **{name: f"{own}/{part}" for name, part in (parts | actions).items()}}
+
+
+def sweep_links(sweep_id: str) -> dict[str, str]:
+    """Where to go on from one sweep."""
+    own = f"{SWEEPS}/{sweep_id}"
+    parts = {"table": "table.json", "csv": "table.csv", "figure": "figure.png", "cancel": "cancel", "retry": "retry"}
+    return {"self": own, **{name: f"{own}/{part}" for name, part in parts.items()}}
+
+
+def job(record: JobRecord) -> Job:
+    """The whole record."""
+    return Job(
+        id=record.id,
+        status=record.status,
+        attempt=record.attempt,
+        progress=record.progress,
+        queue_position=record.position,
+        eta=_eta(record),
+        outcome=record.outcome,
+        expired=record.expired,
+        error=record.error,
+        owner=record.owner,
+        worker=record.worker,
+        created=record.created,
+        queued=record.queued,
+        started=record.started,
+        finished=record.finished,
+        submitters=tuple(
+            SubmitterView(user=s.user, name=s.name, tags=s.tags, notes=s.notes, priority=s.priority)
+            for s in record.submitters
+        ),
+        attempts=tuple(
+            AttemptView(attempt=a.attempt, worker=a.worker, started=a.started, ended=a.ended, how=a.how)
+            for a in record.attempts
+        ),
+        links=experiment_links(record.id),
+    )
+
+
+def summary(record: JobRecord) -> JobSummary:
+    """One line of a list; the name is that of the first submitter who gave one."""
+    return JobSummary(
+        id=record.id,
+        status=record.status,
+        attempt=record.attempt,
+        progress=record.progress,
+        outcome=record.outcome,
+        expired=record.expired,
+        error=record.error,
+        name=next((s.name for s in record.submitters if s.name), None),
+        tags=tuple(sorted({tag for s in record.submitters for tag in s.tags})),
+        owner=record.owner,
+        created=record.created,
+        finished=record.finished,
+        links={"self": f"{EXPERIMENTS}/{record.id}"},
+    )
+
+
+def sweep(record: SweepRecord, counts: SweepCounts) -> SweepView:
+    """A sweep with its counts."""
+    return SweepView(
+        id=record.id,
+        status=counts.status,
+        counts=count_view(counts),
+        name=record.name,
+        tags=record.tags,
+        owner=record.owner,
+        created=record.created,
+        axes=Labels.decode(record.document["labels"]).columns,
+        links=sweep_links(record.id),
+    )
+
+
+def count_view(counts: SweepCounts) -> Counts:
+    """Cells by state."""
+    return Counts(
+        cells=counts.cells,
+        cached=counts.cached,
+        queued=counts.queued,
+        running=counts.running,
+        succeeded=counts.succeeded,
+        failed=counts.failed,
+        cancelled=counts.cancelled,
+        missing=counts.missing,
+    )
+
+
+def estimate(found: Estimate) -> EstimateView:
+    """Bytes and seconds."""
+    return EstimateView(memory=found.memory, result=found.result, seconds=found.seconds)
+
+
+def _eta(record: JobRecord) -> datetime | None:
+    """From the share of the work that the worker has reported, at the pace since it started."""
+    fraction = (record.progress or {}).get("fraction")
+    if record.started is None or record.updated is None or not isinstance(fraction, (int, float)) or fraction <= 0.0:
+        return None
+    return record.started + (record.updated - record.started) / min(float(fraction), 1.0)
