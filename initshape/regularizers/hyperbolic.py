@@ -90,7 +90,8 @@ class HyperbolicEntropy(AbstractPotential):
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             ratio = np.log(np.abs(w)) - self.log_c  # -inf at w = 0
             small = np.arcsinh(np.exp(np.minimum(ratio, 20.0)))
-            return np.copysign(np.where(ratio < 20.0, small, ratio + np.log(2.0) + 0.25 * np.exp(-2.0 * ratio)), w)
+            large = ratio + np.log(2.0) + 0.25 * np.exp(-2.0 * ratio)
+            return np.asarray(np.copysign(np.where(ratio < 20.0, small, large), w))
 
     def _scaled_sinh(self, x: Array) -> Array:
         """C sinh(x)."""
@@ -99,7 +100,7 @@ class HyperbolicEntropy(AbstractPotential):
                 return np.asarray(self.c * np.sinh(x))
         size = np.abs(x)
         with np.errstate(over="ignore", under="ignore"):
-            return -np.copysign(np.exp(size + self.log_c - np.log(2.0)), x) * np.expm1(-2.0 * size)
+            return np.asarray(-np.copysign(np.exp(size + self.log_c - np.log(2.0)), x) * np.expm1(-2.0 * size))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from initshape.regularizers import kernel, l1, l2, two_layer_diagonal
 from initshape.regularizers.base import Array
 from initshape.regularizers.entry import Entry
 from initshape.regularizers.fit import Fit
+from initshape.spec.options import REGULARIZER_ORDER
 from initshape.spec.outcome import Exactness, Outcome
 
 ENTRIES: tuple[Entry, ...] = (
@@ -26,14 +27,13 @@ def fit(name: str, dataset: Dataset, model: AbstractModel, theta0: Array) -> Fit
 
     **Shape**: theta0 (P,), as the model lays it out.
 
-    **Errors**: `ValueError` for a name that no entry has. Where no closed form is known for this model the outcome is
+    **Errors**: `ValueError` for a name that the spec does not know. Where no closed form is known for this model the outcome is
     `none_known`, with the reason; every other trouble is an outcome too.
     """
-    named = [entry for entry in ENTRIES if entry.name == name]
-    if not named:
-        raise ValueError(f"no regularizer is called {name!r}; known are {sorted({e.name for e in ENTRIES})}")
-    for entry in named:
-        if entry.applies(model):
+    if name not in REGULARIZER_ORDER:
+        raise ValueError(f"no regularizer is called {name!r}; known are {', '.join(REGULARIZER_ORDER)}")
+    for entry in ENTRIES:
+        if entry.name == name and entry.applies(model):
             return entry.fit(dataset, model, theta0)
     return Fit(
         regularizer=name,
