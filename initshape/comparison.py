@@ -85,17 +85,17 @@ def regime(w: Vector, of: str, fits: dict[str, Fit]) -> Regime | None:
 
     `of` says whose w it is: the flow's, or theory's where nothing was simulated. None unless all three are known.
     """
-    targets = {name: fits[name].w for name in ("l1", "l2", "kernel") if name in fits}
-    known = {name: target for name, target in targets.items() if target is not None}
-    if len(known) < 3 or not np.all(np.isfinite(w)):
+    known = {name: fits[name].w for name in _LABELS if name in fits}
+    if not np.all(np.isfinite(w)):
         return None
-    distances = {name: relative_distance(w, target) for name, target in known.items()}
-    # On a tie the more specific statement wins: at balanced unit metric the kernel limit IS the minimum-norm one.
-    nearest = min(("l1", "l2", "kernel"), key=lambda name: distances[name])
+    distances = {name: relative_distance(w, target) for name, target in known.items() if target is not None}
+    if len(distances) < len(_LABELS):
+        return None
+    nearest = min(distances, key=lambda name: distances[name])
     near = distances[nearest] < NEAR
     ties = tuple(
         _LABELS[name]
-        for name in ("l1", "l2", "kernel")
+        for name in distances
         if near and name != nearest and distances[name] - distances[nearest] <= TIE * max(distances.values())
     )
     return Regime(

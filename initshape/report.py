@@ -1,0 +1,177 @@
+"""From what the stages computed to the result document and its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initshape import comparison
+from initshape.datasets import Dataset
+from initshape.models import AbstractModel
+from initshape.provenance import provenance
+from initshape.regularizers import Fit
+from initshape.spec.experiment import Experiment
+from initshape.spec.outcome import Exactness, Outcome
+from initshape.spec.result import ArrayInfo, Completion, FitReport, FlowReport, Result
+
+if TYPE_CHECKING:
+    from initshape.flows import FlowSolution
+
+Vector = NDArray[np.float64]
+
+LARGEST_STORED_X = 8 * 2**20
+"""Bytes of X beyond which it is not among a result's arrays: the data set has its own download."""
+
+
+@dataclass(frozen=True)
+class Computation:
+    """Everything that the stages of one run made; `solution` is None where nothing was simulated."""
+
+    experiment: Experiment
+    dataset: Dataset
+    model: AbstractModel
+    theta: Vector
+    fits: Mapping[str, Fit]
+    solution: FlowSolution | None
+
+    @cached_property
+    def w_flow(self) -> Vector | None:
+        """The predictor that training reached. **Shape**: (d,)."""
+        return None if self.solution is None else np.asarray(self.model.predictor(self.solution.theta))
+
+
+def result_of(computation: Computation, arrays: Mapping[str, NDArray[Any]], id: str) -> Result:
+    """The result document; `arrays` are described in it, not contained."""
+    fits, w_flow, dataset = computation.fits, computation.w_flow, computation.dataset
+    flow = _flow_report(computation)
+    comparisons = [comparison.compare(w_flow, found, dataset) for found in fits.values()] if w_flow is not None else []
+    implicit = fits["implicit"].w if "implicit" in fits else None
+    w, of = (w_flow, "flow") if w_flow is not None else (implicit, "implicit")
+    outcome = _overall(flow, fits)
+    return Result(
+        id=id,
+        outcome=outcome,
+        advice=outcome.advice,
+        flow=flow,
+        fits=tuple(_fit_report(found, dataset) for found in fits.values()),
+        comparisons=tuple(found for found in comparisons if found is not None),
+        regime=None if w is None else comparison.regime(w, of, dict(fits)),
+        citations=_citations(computation.experiment, fits),
+        provenance=provenance(_device(computation.solution)),
+        arrays={name: ArrayInfo(shape=value.shape, dtype=str(value.dtype)) for name, value in arrays.items()},
+    )
+
+
+def arrays_of(computation: Computation) -> dict[str, NDArray[Any]]:
+    """The arrays of a result under their public names."""
+    dataset, model, solution = computation.dataset, computation.model, computation.solution
+    found: dict[str, NDArray[Any]] = {"X": dataset.X} if dataset.X.nbytes <= LARGEST_STORED_X else {}
+    found["y"] = dataset.y
+    if dataset.w_true is not None:
+        found["w_true"] = dataset.w_true
+    found["w_initial"] = np.asarray(model.predictor(computation.theta))
+    found |= {f"w_{name}": fit.w for name, fit in computation.fits.items() if fit.w is not None}
+    found["parameters_initial"] = computation.theta
+    if solution is not None and computation.w_flow is not None:
+        found["w_flow"] = computation.w_flow
+        found["parameters_final"] = solution.theta
+        found["invariants"] = np.stack([model.invariants(computation.theta), model.invariants(solution.theta)])
+        found |= solution.trajectory
+    return {name: np.ascontiguousarray(value) for name, value in found.items()}
+
+
+def _flow_report(computation: Computation) -> FlowReport | None:
+    solution, dataset, w = computation.solution, computation.dataset, computation.w_flow
+    if computation.experiment.flow.kind == "none":
+        return None
+    if solution is None or w is None:
+        return FlowReport(
+            outcome=Outcome.infeasible, stopped_by="infeasible", independent=True, integrator="none", time=0.0, steps=0
+        )
+    return FlowReport(
+        outcome=solution.outcome,
+        stopped_by=solution.stopped_by,
+        independent=True,
+        integrator=solution.integrator,
+        time=solution.time,
+        steps=solution.steps,
+        completion=None if solution.completion is None else Completion(**asdict(solution.completion)),
+        train_loss=solution.train_loss,
+        relative_residual=solution.relative_residual,
+        population_error=comparison.population_error(w, dataset),
+        test_error=comparison.test_error(w, dataset),
+        invariant_drift=solution.invariant_drift,
+        seconds=solution.seconds,
+        compile_seconds=solution.compile_seconds,
+    )
+
+
+def _fit_report(found: Fit, dataset: Dataset) -> FitReport:
+    return FitReport(
+        regularizer=found.regularizer,
+        outcome=found.outcome,
+        exactness=found.exactness,
+        theorem=found.theorem,
+        conditions=found.conditions,
+        reason=found.reason,
+        relative_residual=found.relative_residual,
+        kkt_residual=found.kkt_residual,
+        value=found.value,
+        population_error=None if found.w is None else comparison.population_error(found.w, dataset),
+        test_error=None if found.w is None else comparison.test_error(found.w, dataset),
+        iterations=found.iterations,
+        seconds=found.seconds,
+    )
+
+
+_SEVERITY = tuple(
+    Outcome(name)
+    for name in ("none_known", "converged", "reached_max_time", "reached_max_steps", "stalled", "out_of_time", "saddle",
+                 "infeasible", "diverged", "nonfinite")
+)  # fmt: skip
+
+
+def _overall(flow: FlowReport | None, fits: Mapping[str, Fit]) -> Outcome:
+    """The flow's outcome unless it converged, else the worst requested fit's; that none is known is not an error."""
+    if flow is not None and flow.outcome is not Outcome.converged:
+        return flow.outcome
+    worst = max((found.outcome for found in fits.values()), key=_SEVERITY.index)
+    return Outcome.converged if worst is Outcome.none_known else worst
+
+
+def _device(solution: FlowSolution | None) -> str:
+    if solution is None:
+        return "cpu"
+    from initshape.flows.device import device_name
+
+    return device_name()
+
+
+def _citations(experiment: Experiment, fits: Mapping[str, Fit]) -> tuple[str, ...]:
+    """References of what this experiment used, each once."""
+    found = [_AZULAY]
+    if experiment.dataset.kind == "sparse_regression":
+        found.append(_WOODWORTH)
+    if experiment.flow.kind == "gradient_flow":
+        found.append(_HAIRER)
+    found += [citation for fit in fits.values() for citation in fit.citations if fit.exactness is not Exactness.none]
+    return tuple(dict.fromkeys(found))
+
+
+_AZULAY = (
+    "S. Azulay, E. Moroshko, M. S. Nacson, B. Woodworth, N. Srebro, A. Globerson, D. Soudry. On the Implicit Bias of "
+    "Initialization Shape: Beyond Infinitesimal Mirror Descent. ICML 2021."
+)
+_WOODWORTH = (
+    "B. Woodworth, S. Gunasekar, J. D. Lee, E. Moroshko, P. Savarese, I. Golan, D. Soudry, N. Srebro. Kernel and Rich "
+    "Regimes in Overparametrized Models. COLT 2020."
+)
+_HAIRER = (
+    "E. Hairer, G. Wanner. Solving Ordinary Differential Equations II: Stiff and Differential-Algebraic Problems. "
+    "Springer 1996, section IV.8 (Radau IIA)."
+)

@@ -1,0 +1,108 @@
+"""The simulation that a spec asks for: which flow, with which settings. JAX is loaded here and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initshape.datasets import Dataset
+from initshape.models import AbstractModel
+from initshape.spec.defaults import DESCENT_STEPS, FLOW_STEPS, RELATIVE_RESIDUAL
+from initshape.spec.experiment import Experiment
+from initshape.spec.feasibility import INCONSISTENT, relative_least_squares_residual
+from initshape.spec.flow import GradientDescent, GradientFlow
+
+if TYPE_CHECKING:
+    from initshape.flows import FlowProgress, FlowSettings, FlowSolution
+    from initshape.flows.gradient_descent import DescentSettings
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is: stage, fraction of the whole in [0, 1], and the flow's own state while it integrates."""
+
+    stage: str
+    fraction: float
+    time: float | None = None
+    steps: int | None = None
+    relative_residual: float | None = None
+
+
+def feasible(experiment: Experiment, dataset: Dataset) -> bool:
+    """Whether any parameters can fit the data: a linear network needs y in the range of X."""
+    if getattr(experiment.model, "activation", "identity") != "identity":
+        return True
+    return relative_least_squares_residual(dataset.X, dataset.y) <= INCONSISTENT
+
+
+def simulate(
+    experiment: Experiment,
+    dataset: Dataset,
+    model: AbstractModel,
+    theta: Vector,
+    targets: Mapping[str, Vector],
+    report: Callable[[Progress], None],
+) -> FlowSolution:
+    """Trains the network as `experiment.flow` says. **Shape**: theta (P,), targets (d,)."""
+    from initshape.flows import integrate
+    from initshape.flows.gradient_descent import descend
+
+    def on_block(state: FlowProgress) -> None:
+        report(Progress("flow", 0.2 + 0.75 * state.fraction, state.time, state.steps, state.relative_residual))
+
+    arguments = (model, theta, dataset.X, dataset.y)
+    coordinates = saved_coordinates(dataset, experiment.trajectory.coordinates).tolist()
+    if isinstance(experiment.flow, GradientDescent):
+        settings = _descent_settings(experiment, experiment.flow)
+        return descend(*arguments, settings, observers=targets, coordinates=coordinates, on_progress=on_block)
+    assert isinstance(experiment.flow, GradientFlow)  # noqa: S101 - run() simulates nothing for `none`
+    flow_settings = _flow_settings(experiment, experiment.flow)
+    return integrate(*arguments, flow_settings, observers=targets, coordinates=coordinates, on_progress=on_block)
+
+
+def _flow_settings(experiment: Experiment, flow: GradientFlow) -> FlowSettings:
+    from initshape.flows import FlowSettings
+
+    stop = experiment.stop
+    return FlowSettings(
+        rtol=flow.rtol,
+        atol=flow.atol,
+        completion=flow.completion == "auto",
+        relative_residual=stop.relative_residual or RELATIVE_RESIDUAL,
+        max_time=stop.max_time,
+        max_steps=stop.max_steps or FLOW_STEPS,
+        max_seconds=stop.max_seconds,
+        points=experiment.trajectory.points,
+        integrator=flow.integrator,
+    )
+
+
+def _descent_settings(experiment: Experiment, flow: GradientDescent) -> DescentSettings:
+    from initshape.flows.gradient_descent import DescentSettings
+
+    stop = experiment.stop
+    return DescentSettings(
+        step_size=flow.step_size,
+        momentum=flow.momentum,
+        batch_size=flow.batch_size,
+        seed=flow.seed or 0,
+        relative_residual=stop.relative_residual or RELATIVE_RESIDUAL,
+        max_time=stop.max_time,
+        max_steps=stop.max_steps or DESCENT_STEPS,
+        max_seconds=stop.max_seconds,
+        points=experiment.trajectory.points,
+    )
+
+
+def saved_coordinates(dataset: Dataset, count: int) -> NDArray[np.int64]:
+    """Coordinates of w to keep along the flow: the truth's support first, then the lowest indices; sorted."""
+    order = np.arange(dataset.dimension)
+    if dataset.w_true is not None:
+        order = np.argsort(dataset.w_true == 0.0, kind="stable")
+    return np.sort(order[: min(count, dataset.dimension)]).astype(np.int64)
