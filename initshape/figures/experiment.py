@@ -27,7 +27,7 @@ _MOST_CONTEXT = 24
 def distance(result: Result, arrays: Arrays, *, title: str = "") -> FigureData:
     """Relative distance of w(t) from each regularizer's minimiser; every distance that was recorded is a line.
 
-    The level is the accuracy of the fit itself (the larger of its relative and KKT residual): below it a distance says
+    The level is the floor of the fit's solver (the larger of its relative and KKT residual): below it a distance says
     nothing about the theory. Errors: FigureError when no distance was recorded.
     """
     names = sorted(
@@ -40,7 +40,7 @@ def distance(result: Result, arrays: Arrays, *, title: str = "") -> FigureData:
         _against_time(arrays, _PREFIX + name, "to " + REGULARIZERS.get(name, name.replace("_", " "))) for name in names
     )
     accuracy = _fit_accuracy(result, names[0])
-    level = (Level("accuracy of the fit (its residual)", accuracy),) if accuracy else ()
+    level = (Level("floor of the solver (residual of the fit)", accuracy),) if accuracy else ()
     return FigureData(
         kind="distance",
         title=title or "Distance of the flow from theory's answer",

@@ -1,0 +1,285 @@
+"""The commands. Tables go to stdout (JSON with --json), progress and remarks to stderr.
+
+Exit codes: 0 done, 1 job failed, 2 bad input, 3 server unreachable, 4 finished but not converged, 130 detached.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from initshape.cli import show
+from initshape.cli.exits import Exit, Group, complain
+
+if TYPE_CHECKING:
+    from initshape.client import Client, Local
+
+app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+File = Annotated[Path, typer.Argument(help="YAML or JSON submission; - is standard input.", show_default=False)]
+Id = Annotated[str, typer.Argument(help="x-... of an experiment or s-... of a sweep.", show_default=False)]
+Url = Annotated[str | None, typer.Option(help="Server; default INITSHAPE_URL, else the one of the data directory.")]
+DataDir = Annotated[Path | None, typer.Option(help="Data directory of a server on this machine.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+
+
+def main() -> None:
+    """Entry point of `initshape`."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(int(Exit.detached))
+
+
+@app.command()
+def version() -> None:
+    """Version of the package and of its numerics."""
+    from importlib import metadata
+
+    from initshape.spec.version import NUMERICS_VERSION
+
+    print(f"initshape {metadata.version('initshape')} (numerics version {NUMERICS_VERSION})")
+
+
+@app.command()
+def validate(file: File, as_json: Json = False) -> None:
+    """Check a file without a server: every problem with a pointer and a hint, or id, estimate and warnings."""
+    from initshape.cli.documents import read_document
+    from initshape.cli.validation import validation
+
+    found = validation(read_document(file))
+    show.as_json(found) if as_json else show.validated(found)
+
+
+@app.command()
+def submit(
+    file: File,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end and show the result.")] = False,
+    as_json: Json = False,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Send an experiment or a sweep. Sent twice it is one job."""
+    from initshape.cli.documents import check, is_sweep_document, read_document
+
+    document = read_document(file)
+    check(document)
+    with _connect(url, data_dir) as client:
+        sent = client.submit_sweep(document) if is_sweep_document(document) else client.submit(document)
+        if wait:
+            raise typer.Exit(_follow(client, sent["id"], as_json=as_json))
+        show.as_json(sent) if as_json else show.state(sent)
+
+
+@app.command()
+def run(
+    file: File,
+    local: Annotated[bool, typer.Option("--local", help="Compute in this process, without a server.")] = False,
+    arrays: Annotated[Path | None, typer.Option(help="Write the arrays of an experiment here (.npz).")] = None,
+    as_json: Json = False,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Compute a file and show the result: on the server, or in this process with --local."""
+    from initshape.cli.documents import check, is_sweep_document, read_document
+
+    document = read_document(file)
+    check(document)
+    if local:
+        raise typer.Exit(_run_locally(document, arrays, as_json=as_json))
+    with _connect(url, data_dir) as client:
+        sent = client.submit_sweep(document) if is_sweep_document(document) else client.submit(document)
+        raise typer.Exit(_follow(client, sent["id"], as_json=as_json, arrays=arrays))
+
+
+@app.command()
+def status(id: Id, as_json: Json = False, url: Url = None, data_dir: DataDir = None) -> None:
+    """State of an experiment or a sweep."""
+    with _connect(url, data_dir) as client:
+        found = client.status(id)
+    show.as_json(found) if as_json else show.state(found)
+
+
+@app.command()
+def watch(id: Id, as_json: Json = False, url: Url = None, data_dir: DataDir = None) -> None:
+    """Follow an experiment or a sweep to its end, then show the result. Ctrl-C detaches; the job goes on."""
+    with _connect(url, data_dir) as client:
+        raise typer.Exit(_follow(client, id, as_json=as_json))
+
+
+@app.command()
+def result(
+    id: Id,
+    as_json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="The table of a sweep as CSV.")] = False,
+    arrays: Annotated[Path | None, typer.Option(help="Write the arrays of an experiment here (.npz).")] = None,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Result of an experiment, or table of a sweep."""
+    with _connect(url, data_dir) as client:
+        raise typer.Exit(_show_result(client, id, as_json=as_json, csv=csv, arrays=arrays))
+
+
+@app.command()
+def figure(
+    id: Id,
+    kind: Annotated[str | None, typer.Argument(help="scale_curve; distance, loss or coordinates.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write: .png, .svg or .pdf; default ID.png.")
+    ] = None,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write a figure of an experiment or a sweep to a file."""
+    path = output or Path(f"{id}.png")
+    form = path.suffix.removeprefix(".").lower()
+    if form not in ("png", "svg", "pdf"):
+        complain(f"{path}: figures are written as .png, .svg or .pdf.")
+        raise typer.Exit(Exit.bad_input)
+    with _connect(url, data_dir) as client:
+        picture = client.figure(id, kind, form)
+    _write(path, picture)
+    print(path)
+
+
+@app.command("list")
+def list_(
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    status: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
+    as_json: Json = False,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Experiments, newest first."""
+    filters = {name: value for name, value in (("status", status), ("tag", tag)) if value is not None}
+    with _connect(url, data_dir) as client:
+        found = list(client.experiments(limit=limit, **filters))
+    if as_json:
+        show.as_json(found)
+        return
+    names = ("id", "status", "outcome", "attempt", "owner", "name")
+    print(show.grid(names, ([job.get(name) for name in names] for job in found)))
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
+    data_dir: DataDir = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default one a core.")] = None,
+    redis_url: Annotated[
+        str | None, typer.Option(envvar="INITSHAPE_REDIS_URL", help="A Redis to use; default an embedded one.")
+    ] = None,
+    auth: Annotated[bool, typer.Option("--auth/--no-auth", help="--no-auth: loopback only, all are admins.")] = True,
+) -> None:
+    """Run Redis, workers and the API in the foreground until Ctrl-C or SIGTERM."""
+    from initshape.supervisor.place import default_data_dir
+    from initshape.supervisor.serve import serve as serve_stack
+    from initshape.supervisor.stack import Options
+
+    directory = data_dir or default_data_dir()
+    raise typer.Exit(serve_stack(Options(directory, host, port, workers or _cores(), redis_url, auth)))
+
+
+@app.command()
+def worker(
+    queues: Annotated[str, typer.Option(help="Resource class to serve: cpu or gpu.")] = "cpu",
+    name: Annotated[str | None, typer.Option(help="Name of this worker, one on its machine.")] = None,
+) -> None:
+    """Run one worker of a server elsewhere, reached by INITSHAPE_REDIS_URL."""
+    arguments = ["--queue", queues, *(["--name", name] if name else [])]
+    os.execv(sys.executable, [sys.executable, "-m", "workers", *arguments])  # noqa: S606 - replaces this process
+
+
+@app.command()
+def demo(
+    data_dir: Annotated[Path, typer.Option(help="Where the server of the demo keeps its data.")] = Path(
+        ".initshape-demo"
+    ),
+    output: Annotated[Path, typer.Option(help="Where table and figures go.")] = Path("demo-output"),
+    sweep: Annotated[Path | None, typer.Option(help="Sweep to send; default the published one.")] = None,
+    distance: Annotated[Path | None, typer.Option(help="Experiment for the distance figure.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default one a core.")] = None,
+) -> None:
+    """The paper's figure over HTTP: start a server, send the sweep, draw it, stop. Run again, nothing is recomputed."""
+    from initshape.demo import Demo
+
+    raise typer.Exit(Demo(data_dir, output, workers or _cores(), sweep, distance).run())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _connect(url: str | None, data_dir: Path | None) -> Client:
+    from initshape.client import connect
+
+    return connect(url, data_dir=data_dir, patience=3.0)
+
+
+def _follow(client: Client, id: str, *, as_json: bool, arrays: Path | None = None) -> int:
+    """Progress to the end, then the result. Ctrl-C leaves the job alone."""
+    from initshape.cli.progress import Bar
+
+    try:
+        with Bar(id) as bar:
+            for found in client.updates(id, every=1.0):
+                bar.show(found)
+    except KeyboardInterrupt:
+        show.note(f"\nDetached: the job goes on. Follow it again with `initshape watch {id}`.")
+        return Exit.detached
+    if found["status"] != "succeeded" and "counts" not in found:
+        show.as_json(found) if as_json else show.state(found)
+        return Exit.job_failed
+    return _show_result(client, id, as_json=as_json, arrays=arrays)
+
+
+def _show_result(
+    client: Client | Local, id: str, *, as_json: bool, csv: bool = False, arrays: Path | None = None
+) -> int:
+    from initshape.client import is_sweep
+
+    if arrays is not None:
+        import numpy as np
+
+        with arrays.open("wb") as file:
+            np.savez(file, allow_pickle=False, **cast(Any, client.arrays(id)))
+    if not is_sweep(id):
+        document = client.result(id)
+        show.as_json(document) if as_json else show.result(document)
+        return show.exit_of([document["outcome"]])
+    found = client.table(id)
+    if csv:
+        sys.stdout.buffer.write(client.table_csv(id))
+    elif as_json:
+        show.as_json({"id": found.id, "axes": found.axes, "columns": found.columns, "rows": found.rows})
+    else:
+        print(show.table(found.axes, found.rows))
+    return show.exit_of((row.get("outcome") for row in found.rows), (row["status"] for row in found.rows))
+
+
+def _run_locally(document: dict[str, Any], arrays: Path | None, *, as_json: bool) -> int:
+    from initshape.cli.documents import is_sweep_document
+    from initshape.cli.progress import Bar
+    from initshape.client import Local
+    from initshape.numerics_environment import one_core
+
+    one_core()
+    with Bar("here") as bar:
+        local = Local(lambda id, progress: bar.update(progress.fraction, f"{id} {progress.stage}"))
+        sent = local.submit_sweep(document) if is_sweep_document(document) else local.submit(document)
+    return _show_result(local, sent["id"], as_json=as_json, arrays=arrays)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        complain(f"{path} cannot be written: {error.strerror or error}.")
+        raise typer.Exit(Exit.bad_input) from None

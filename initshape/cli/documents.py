@@ -1,0 +1,49 @@
+"""Submission files: read, told apart, checked before they travel."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from initshape.spec.parse import parse_json, parse_yaml
+from initshape.spec.problem import SpecError
+
+LARGEST = 64 * 2**20
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """The document in a YAML or JSON file; `-` is standard input. Errors: SpecError (status 400)."""
+    try:
+        if str(path) == "-":
+            body = sys.stdin.buffer.read(LARGEST + 1)
+        elif path.is_dir():
+            raise SpecError(f"{path} is a directory: name a YAML or JSON file.", status=400)
+        else:
+            with path.open("rb") as file:
+                body = file.read(LARGEST + 1)
+    except OSError as error:
+        raise SpecError(f"{path} cannot be read: {error.strerror or error}.", status=400) from None
+    if len(body) > LARGEST:
+        raise SpecError(f"{path} is larger than {LARGEST // 2**20} MiB.", status=400)
+    as_json = path.suffix == ".json" or (path.suffix not in (".yaml", ".yml") and body.lstrip()[:1] == b"{")
+    document = parse_json(body) if as_json else parse_yaml(body)
+    if not isinstance(document, dict):
+        raise SpecError(f"{path} does not hold an object with named fields.", status=400)
+    return document
+
+
+def is_sweep_document(document: dict[str, Any]) -> bool:
+    """A sweep has `sweep` where an experiment has `experiment`."""
+    return "sweep" in document and "experiment" not in document
+
+
+def check(document: dict[str, Any]) -> None:
+    """The same checks as the server's, so that a mistake is told without one. Errors: SpecError (422)."""
+    from initshape.spec.expand import expand
+    from initshape.spec.parse import parse_submission, parse_sweep
+
+    if is_sweep_document(document):
+        expand(parse_sweep(document).sweep)
+    else:
+        parse_submission(document)

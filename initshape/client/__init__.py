@@ -1,0 +1,18 @@
+"""Clients: `Client` for a server, `Local` with the same methods in this process, `connect` for the server at hand."""
+
+from initshape.client.client import Client as Client
+from initshape.client.client import Table as Table
+from initshape.client.client import is_over as is_over
+from initshape.client.client import is_sweep as is_sweep
+from initshape.client.connect import connect as connect
+from initshape.client.errors import ApiError as ApiError
+from initshape.client.errors import ClientError as ClientError
+from initshape.client.errors import ExpiredError as ExpiredError
+from initshape.client.errors import NoResultError as NoResultError
+from initshape.client.errors import NotPermittedError as NotPermittedError
+from initshape.client.errors import RejectedError as RejectedError
+from initshape.client.errors import ServerError as ServerError
+from initshape.client.errors import UnknownIdError as UnknownIdError
+from initshape.client.errors import UnreachableError as UnreachableError
+from initshape.client.errors import WaitTimeoutError as WaitTimeoutError
+from initshape.client.local import Local as Local

@@ -1,0 +1,167 @@
+"""The client of an experiment server: documents are plain dicts as in submission files, answers the server's JSON."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx2
+import numpy as np
+from numpy.typing import NDArray
+
+from initshape.client.errors import ClientError, WaitTimeoutError
+from initshape.client.http import Http
+from initshape.spec.status import TERMINAL, Status
+
+Document = Mapping[str, Any]
+Json = dict[str, Any]
+
+_LONG_POLL = 20.0
+
+
+@dataclass(frozen=True)
+class Table:
+    """A sweep as rows, one a cell in the order of the sweep; `axes` are the columns that were swept."""
+
+    id: str
+    axes: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[Json, ...]
+
+
+class Client:
+    """Talks to one server.
+
+    `patience`: seconds for which requests are repeated while the server is unavailable. Errors: see errors.py.
+
+        client = Client("http://127.0.0.1:8000", token)
+        job = client.submit(document)
+        client.wait(job["id"])
+        client.result(job["id"])["comparisons"]
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        patience: float = 10.0,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._http = Http(self.url, token, patience=patience, transport=transport)
+
+    def submit(self, document: Document) -> Json:
+        """Sends an experiment; the answer has its id and status. Sent twice it is one job."""
+        return self._json("POST", "/v1/experiments", json=document)
+
+    def submit_sweep(self, document: Document) -> Json:
+        """Sends a sweep; the answer has its id, status and counts."""
+        return self._json("POST", "/v1/sweeps", json=document)
+
+    def validate(self, document: Document) -> Json:
+        """The resolved document with id, estimate and warnings. Computes and stores nothing."""
+        return self._json("POST", "/v1/experiments/validate", json=document)
+
+    def status(self, id: str, *, wait: float = 0.0) -> Json:
+        """State of an experiment or a sweep; with `wait` the answer comes at its end or after so many seconds."""
+        return self._json("GET", _path(id), params={"wait": wait} if wait else None, seconds=30.0 + wait)
+
+    def updates(self, id: str, *, every: float = 1.0, timeout: float | None = None) -> Iterator[Json]:
+        """States until the last, at least `every` so many seconds and at once at the end.
+
+        Outlives a restart of the server of a minute. Errors: WaitTimeoutError.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        path = _path(id)
+        while True:
+            left = every if end is None else max(0.0, min(every, end - time.monotonic()))
+            params = {"wait": round(left, 3)}
+            state = self._json("GET", path, params=params, seconds=30.0 + left, patience=60.0)
+            yield state
+            if is_over(state):
+                return
+            if end is not None and time.monotonic() >= end:
+                raise WaitTimeoutError(f"{id} is still {state['status']} after {timeout:g} s; it goes on.")
+
+    def wait(self, id: str, *, timeout: float | None = None) -> Json:
+        """The last state of an experiment or a sweep: succeeded, failed or cancelled. Errors: WaitTimeoutError."""
+        for state in self.updates(id, every=_LONG_POLL, timeout=timeout):
+            last = state
+        return last
+
+    def result(self, id: str) -> Json:
+        """The result document. Errors: NoResultError while there is none."""
+        return self._json("GET", f"{_path(id)}/result")
+
+    def arrays(self, id: str) -> dict[str, NDArray[Any]]:
+        """The arrays of a result, by name."""
+        body = self._http.request("GET", f"{_path(id)}/arrays.npz", seconds=300.0).content
+        with np.load(io.BytesIO(body), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+    def table(self, sweep_id: str) -> Table:
+        """The sweep as rows, failed cells included."""
+        found = self._json("GET", f"{_path(sweep_id)}/table.json", seconds=120.0)
+        return Table(found["id"], tuple(found["axes"]), tuple(found["columns"]), tuple(found["rows"]))
+
+    def table_csv(self, sweep_id: str) -> bytes:
+        """The same table as CSV."""
+        return self._http.request("GET", f"{_path(sweep_id)}/table.csv", seconds=120.0).content
+
+    def figure(self, id: str, kind: str | None = None, form: str = "png") -> bytes:
+        """A picture of an experiment or a sweep as png, svg or pdf."""
+        params = {"kind": kind} if kind else None
+        return self._http.request("GET", f"{_path(id)}/figure.{form}", params=params, seconds=120.0).content
+
+    def experiments(self, *, limit: int = 20, **filters: Any) -> Iterator[Json]:
+        """Experiments, newest first, page by page; filters are those of the HTTP interface."""
+        cursor, left = None, limit
+        while left > 0:
+            params = {**filters, "limit": min(left, 100), **({"cursor": cursor} if cursor else {})}
+            page = self._json("GET", "/v1/experiments", params=params)
+            yield from page["items"][:left]
+            left -= len(page["items"])
+            cursor = page.get("next")
+            if not cursor or not page["items"]:
+                return
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
+
+    def _json(self, method: str, path: str, **options: Any) -> Json:
+        found = self._http.request(method, path, **options).json()
+        if not isinstance(found, dict):
+            raise ClientError(f"{path} did not answer with an object: is {self.url} an initshape server?")
+        return found
+
+
+def is_over(state: Mapping[str, Any]) -> bool:
+    """Whether a state of an experiment or a sweep is the last one."""
+    return Status(state["status"]) in TERMINAL
+
+
+def is_sweep(id: str) -> bool:
+    """Sweep ids start with s-, experiment ids with x-."""
+    return id.startswith("s-")
+
+
+def _path(id: str) -> str:
+    return f"/v1/{'sweeps' if is_sweep(id) else 'experiments'}/{quote(id, safe='')}"

@@ -1,0 +1,98 @@
+"""One request to the server: the token, patience with an unavailable server, and problem details as exceptions.
+
+Every request of this client is safe to repeat: reads are, and submissions are identified by their content.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import httpx2
+from pydantic import ValidationError
+
+from initshape.client.errors import UnreachableError, api_error
+from initshape.spec.problem import Problem
+
+_BUSY = (429, 503)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_SECONDS = 30.0
+
+
+class Http:
+    """A connection to one server. `transport` replaces the network, for tests in one process."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        patience: float,
+        transport: httpx2.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        headers = {"User-Agent": f"initshape/{version('initshape')}"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        self._url = url
+        self._patience = patience
+        self._sleep = sleep
+        # Proxies of the environment are for other hosts: a local server is never behind one.
+        local = httpx2.URL(url).host in ("127.0.0.1", "localhost", "::1")
+        self._client = httpx2.Client(base_url=url, headers=headers, transport=transport, trust_env=not local)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        seconds: float = _SECONDS,
+        patience: float | None = None,
+    ) -> httpx2.Response:
+        """The answer (2xx). Errors: UnreachableError, ApiError."""
+        end = time.monotonic() + (self._patience if patience is None else patience)
+        pause = _FIRST_PAUSE
+        while True:
+            failure: Exception
+            try:
+                response = self._client.request(method, path, params=params, json=json, timeout=seconds)
+            except httpx2.TransportError as error:
+                failure = UnreachableError(f"{self._url} does not answer: {error or type(error).__name__}.")
+                wanted = pause
+            else:
+                if response.is_success:
+                    return response
+                failure = api_error(_problem(response))
+                if response.status_code not in _BUSY:
+                    raise failure
+                wanted = _retry_after(response) or pause
+            if time.monotonic() + wanted > end:
+                raise failure
+            self._sleep(wanted)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    def __repr__(self) -> str:
+        return f"Http({self._url!r})"
+
+
+def _retry_after(response: httpx2.Response) -> float | None:
+    """Seconds that the server asks for; dates are not used by ours."""
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isdigit() else None
+
+
+def _problem(response: httpx2.Response) -> Problem:
+    """Problem details, also of answers that some proxy in between made up."""
+    try:
+        return Problem.model_validate(response.json())
+    except (ValueError, ValidationError):
+        title = response.reason_phrase or "Error"
+        return Problem(title=title, status=response.status_code, detail=f"{title}: the answer is not problem details.")

@@ -1,0 +1,120 @@
+"""The methods of `Client` without a server: everything is computed in this process, one experiment after the other.
+
+A notebook moves to a shared server by changing one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from initshape.client.client import Document, Json, is_sweep
+from initshape.client.errors import UnknownIdError
+from initshape.spec.expand import columns, expand, sweep_id
+from initshape.spec.experiment import Experiment
+from initshape.spec.identity import experiment_id
+from initshape.spec.parse import parse_submission, parse_sweep
+from initshape.spec.problem import Problem
+from initshape.spec.status import Status
+
+if TYPE_CHECKING:
+    from initshape.run import Progress
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    cells: tuple[str, ...]
+    values: tuple[Mapping[str, Any], ...]
+    names: Mapping[str, str]
+    replicate: str | None
+
+
+class Local:
+    """Computes at `submit` and keeps results in memory for as long as the object lives.
+
+    `on_progress(id, progress)` is called while an experiment runs. Errors: SpecError for a wrong document.
+    """
+
+    def __init__(self, on_progress: Callable[[str, Progress], None] | None = None) -> None:
+        self._on_progress = on_progress
+        self._results: dict[str, tuple[Json, dict[str, NDArray[Any]]]] = {}
+        self._sweeps: dict[str, _Sweep] = {}
+
+    def submit(self, document: Document) -> Json:
+        """Computes an experiment, unless this object has its result."""
+        return self.status(self._compute(parse_submission(document).experiment))
+
+    def submit_sweep(self, document: Document) -> Json:
+        """Computes every cell that is not known yet."""
+        sweep = parse_sweep(document).sweep
+        cells = expand(sweep)
+        for cell in cells:
+            self._compute(cell.experiment)
+        id = sweep_id(cells)
+        names = columns(cells)
+        replicate = names.get(sweep.replicate.path) if sweep.replicate else None
+        self._sweeps[id] = _Sweep(tuple(c.id for c in cells), tuple(c.values for c in cells), names, replicate)
+        return self.status(id)
+
+    def status(self, id: str, *, wait: float = 0.0) -> Json:
+        """Everything that is known has succeeded."""
+        if is_sweep(id):
+            count = len(self._sweep(id).cells)
+            counts = {"cells": count, "succeeded": count, "cached": 0, "queued": 0, "running": 0, "failed": 0}
+            return {"id": id, "status": Status.succeeded.value, "counts": counts | {"cancelled": 0}}
+        return {"id": id, "status": Status.succeeded.value, "outcome": self.result(id)["outcome"]}
+
+    def updates(self, id: str, *, every: float = 1.0, timeout: float | None = None) -> Iterator[Json]:
+        """The one state."""
+        yield self.status(id)
+
+    def wait(self, id: str, *, timeout: float | None = None) -> Json:
+        """Nothing to wait for: `submit` has computed it."""
+        return self.status(id)
+
+    def result(self, id: str) -> Json:
+        """The result document."""
+        return self._known(id)[0]
+
+    def arrays(self, id: str) -> dict[str, NDArray[Any]]:
+        """The arrays of a result, by name."""
+        return {name: np.array(value) for name, value in self._known(id)[1].items()}
+
+    def figure(self, id: str, kind: str | None = None, form: str = "png") -> bytes:
+        """A picture as png, svg or pdf. Errors: FigureError."""
+        from initshape.figures import experiment_figure, sweep_figure
+        from initshape.figures.render import render
+
+        if is_sweep(id):
+            table, sweep = self.table(id), self._sweep(id)
+            return render(sweep_figure(table.rows, table.axes, kind=kind, replicate=sweep.replicate), form)
+        result, arrays = self._known(id)
+        return render(experiment_figure(result, arrays, kind=kind), form)
+
+    def _compute(self, experiment: Experiment) -> str:
+        id = experiment_id(experiment)
+        if id not in self._results:
+            from initshape.run import run
+
+            report = self._on_progress
+            output = run(experiment, None if report is None else lambda progress: report(id, progress), id=id)
+            self._results[id] = (output.result.model_dump(mode="json"), output.arrays)
+        return id
+
+    def _known(self, id: str) -> tuple[Json, dict[str, NDArray[Any]]]:
+        if id not in self._results:
+            raise _unknown(id)
+        return self._results[id]
+
+    def _sweep(self, id: str) -> _Sweep:
+        if id not in self._sweeps:
+            raise _unknown(id)
+        return self._sweeps[id]
+
+
+def _unknown(id: str) -> UnknownIdError:
+    return UnknownIdError(Problem(title="Not found", status=404, detail=f"Nothing with the id {id} was computed here."))

@@ -1,0 +1,1 @@
+"""`initshape serve`: Redis, workers and the API as child processes of one supervisor. It imports neither of them."""
