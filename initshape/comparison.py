@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initshape.datasets import Dataset
+from initshape.models import AbstractModel
 from initshape.regularizers import Fit, evaluate_kkt
 from initshape.spec.result import ComparisonReport, Regime
 
 Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
 
 NEAR = 0.1
 """Relative distance below which a limit names the regime."""
@@ -78,6 +80,27 @@ def test_error(w: Vector, dataset: Dataset) -> float:
 
 
 test_error.__test__ = False  # type: ignore[attr-defined]  # pytest collects by name
+
+
+def support_recovered(w: Vector, dataset: Dataset) -> float:
+    """Fraction of the truth's support among as many largest |w_i|; NaN without a truth, or with a dense one."""
+    if dataset.w_true is None:
+        return math.nan
+    support = np.flatnonzero(dataset.w_true)
+    if len(support) in (0, dataset.dimension):
+        return math.nan
+    largest = np.argsort(-np.abs(w), kind="stable")[: len(support)]
+    return len(np.intersect1d(support, largest)) / len(support)
+
+
+def ntk_change(model: AbstractModel, start: Vector, end: Vector, X: Matrix) -> float:
+    """||K(end) - K(start)||_F / ||K(start)||_F of the tangent kernel on X; NaN where it starts at zero.
+
+    **Shape**: start, end (P,), X (N, d). Lazy training is the limit in which this vanishes.
+    """
+    before, after = np.asarray(model.kernel(start, X)), np.asarray(model.kernel(end, X))
+    size = float(np.linalg.norm(before))
+    return float(np.linalg.norm(after - before)) / size if size > 0.0 else math.nan
 
 
 def regime(w: Vector, of: str, fits: dict[str, Fit]) -> Regime | None:

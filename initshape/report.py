@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -58,7 +59,7 @@ def result_of(computation: Computation, arrays: Mapping[str, NDArray[Any]], id: 
         outcome=outcome,
         advice=outcome.advice,
         flow=flow,
-        fits=tuple(_fit_report(found, dataset) for found in fits.values()),
+        fits=tuple(_fit_report(found, dataset, _noise_variance(computation.experiment)) for found in fits.values()),
         comparisons=tuple(found for found in comparisons if found is not None),
         regime=None if w is None else comparison.regime(w, of, dict(fits)),
         citations=_citations(computation.experiment, fits),
@@ -103,15 +104,33 @@ def _flow_report(computation: Computation) -> FlowReport | None:
         completion=None if solution.completion is None else Completion(**asdict(solution.completion)),
         train_loss=solution.train_loss,
         relative_residual=solution.relative_residual,
-        population_error=comparison.population_error(w, dataset),
-        test_error=comparison.test_error(w, dataset),
         invariant_drift=solution.invariant_drift,
+        ntk_change=comparison.ntk_change(computation.model, computation.theta, solution.theta, dataset.X),
+        **weights_report(w, dataset, _noise_variance(computation.experiment)),
         seconds=solution.seconds,
         compile_seconds=solution.compile_seconds,
     )
 
 
-def _fit_report(found: Fit, dataset: Dataset) -> FitReport:
+def weights_report(w: Vector, dataset: Dataset, noise_variance: float) -> dict[str, float]:
+    """The numbers that are reported of any weights, by field name; NaN where there is no truth or no test set."""
+    error = comparison.population_error(w, dataset)
+    return {
+        "population_error": error,
+        "population_risk": error + noise_variance,
+        "test_error": comparison.test_error(w, dataset),
+        "l1_norm": float(np.abs(w).sum()),
+        "l2_norm": float(np.linalg.norm(w)),
+        "support_recovered": comparison.support_recovered(w, dataset),
+    }
+
+
+def _noise_variance(experiment: Experiment) -> float:
+    """Of the labels; NaN where the data are given and nobody knows."""
+    return float(getattr(experiment.dataset, "noise_variance", math.nan))
+
+
+def _fit_report(found: Fit, dataset: Dataset, noise_variance: float) -> FitReport:
     return FitReport(
         regularizer=found.regularizer,
         outcome=found.outcome,
@@ -122,8 +141,7 @@ def _fit_report(found: Fit, dataset: Dataset) -> FitReport:
         relative_residual=found.relative_residual,
         kkt_residual=found.kkt_residual,
         value=found.value,
-        population_error=None if found.w is None else comparison.population_error(found.w, dataset),
-        test_error=None if found.w is None else comparison.test_error(found.w, dataset),
+        **({} if found.w is None else weights_report(found.w, dataset, noise_variance)),
         iterations=found.iterations,
         seconds=found.seconds,
     )

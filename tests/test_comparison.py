@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from initshape import comparison
 from initshape.datasets import Dataset
+from initshape.models import Diagonal
 from initshape.regularizers import Fit
 from initshape.spec.outcome import Exactness, Outcome
 
@@ -81,3 +82,26 @@ def test_regime_says_when_two_limits_cannot_be_told_apart() -> None:
 def test_regime_needs_all_three_limits() -> None:
     a = np.eye(3)[0]
     assert comparison.regime(a, "flow", {"l1": fit_at("l1", a), "l2": fit_at("l2", a)}) is None
+
+
+def test_support_recovery_counts_the_largest_weights() -> None:
+    data = Dataset(X=np.eye(4), y=np.ones(4), w_true=np.array([0.0, 1.0, 0.0, 1.0]))
+    assert comparison.support_recovered(np.array([0.1, -3.0, 0.2, 2.0]), data) == 1.0
+    assert comparison.support_recovered(np.array([5.0, -3.0, 0.2, 2.0]), data) == 0.5
+    assert math.isnan(comparison.support_recovered(np.ones(4), Dataset(X=np.eye(4), y=np.ones(4), w_true=np.ones(4))))
+
+
+def test_ntk_change_is_that_of_explicit_jacobians() -> None:
+    model = Diagonal(depth=2, dimension=3)
+    rng = np.random.default_rng(0)
+    start, end = rng.normal(size=(2, model.size))
+
+    def kernel(theta: np.ndarray) -> np.ndarray:
+        up, vp, um, vm = theta.reshape(4, 3)
+        jacobian = X @ np.hstack([np.diag(vp), np.diag(up), -np.diag(vm), -np.diag(um)])
+        return jacobian @ jacobian.T
+
+    before, after = kernel(start), kernel(end)
+    expected = np.linalg.norm(after - before) / np.linalg.norm(before)
+    assert comparison.ntk_change(model, start, end, X) == pytest.approx(expected, rel=1e-12)
+    assert comparison.ntk_change(model, start, start, X) == 0.0

@@ -38,8 +38,26 @@ class Completion(_Part):
     iterations: int
 
 
-class FlowReport(_Part):
-    """What the simulation did. `time` is the flow time of the last integrated state; `seconds` excludes compilation."""
+class _Weights(_Part):
+    """What can be said of any weights w against the truth.
+
+    `population_risk` = E (x.w - y)^2 = population_error + noise variance; the excess risk is the population error.
+    `support_recovered` is the fraction of the truth's support among as many largest |w_i|, null for a dense truth.
+    """
+
+    population_error: Number = None
+    population_risk: Number = None
+    test_error: Number = None
+    l1_norm: Number = None
+    l2_norm: Number = None
+    support_recovered: Number = None
+
+
+class FlowReport(_Weights):
+    """What the simulation did. `time` is the flow time of the last integrated state; `seconds` excludes compilation.
+
+    `ntk_change` = ||K(end) - K(0)||_F / ||K(0)||_F of the tangent kernel on the training inputs.
+    """
 
     outcome: Outcome
     stopped_by: str
@@ -50,14 +68,13 @@ class FlowReport(_Part):
     completion: Completion | None = None
     train_loss: Number = None
     relative_residual: Number = None
-    population_error: Number = None
-    test_error: Number = None
     invariant_drift: Number = None
+    ntk_change: Number = None
     seconds: Number = None
     compile_seconds: Number = None
 
 
-class FitReport(_Part):
+class FitReport(_Weights):
     """What one regularizer predicts, how well it was minimised, and how far it may be trusted."""
 
     regularizer: str
@@ -69,8 +86,6 @@ class FitReport(_Part):
     relative_residual: Number = None
     kkt_residual: Number = None
     value: Number = None
-    population_error: Number = None
-    test_error: Number = None
     iterations: int | None = None
     seconds: Number = None
 
