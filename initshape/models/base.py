@@ -9,6 +9,10 @@ Array = Any
 """A NumPy or JAX array, float64. Models use only what both offer, so the same code runs in a service without JAX."""
 
 
+class NotLinearError(ValueError):
+    """The predictor was asked of a network that is not linear in its input."""
+
+
 class AbstractModel(ABC):
     """A pure function f(theta, X) of one flat parameter vector, with closed-form Jacobian products.
 
@@ -26,9 +30,14 @@ class AbstractModel(ABC):
     def size(self) -> int:
         """P, the number of parameters."""
 
+    @property
+    def linear(self) -> bool:
+        """Whether f(theta, x) = w.x for some predictor w; only then is there a `predictor`."""
+        return True
+
     @abstractmethod
     def predictor(self, theta: Array) -> Array:
-        """The linear predictor w = F(theta). **Shape**: (..., d)."""
+        """The linear predictor w = F(theta). **Shape**: (..., d). **Errors**: NotLinearError where there is none."""
 
     @abstractmethod
     def outputs(self, theta: Array, X: Array) -> Array:
