@@ -73,25 +73,24 @@ class Diagonal(AbstractModel):
         """
         layers = self.layers(theta)
         low, high = layers[..., :-1, :], layers[..., 1:, :]
-        sums, differences = low + high, low - high
-        within = sums * differences
         if self.depth > 2:
+            within = (low - high) * (low + high)
             return within.reshape(*within.shape[:-3], -1)
-        across = [sums[..., 0, 0, :] * sums[..., 1, 0, :], differences[..., 0, 0, :] * differences[..., 1, 0, :]]
-        xp = within.__array_namespace__()
-        return xp.concat([within[..., 0, 0, :], within[..., 1, 0, :], *across], axis=-1)
+        # [plus, minus] x [u+v, u-v]: their products along either axis.
+        xp = theta.__array_namespace__()
+        factors = xp.concat([low + high, low - high], axis=-2)
+        return _products(factors)
 
     def invariant_scale(self, theta: Array) -> Array:
-        """u_l^2 + u_{l+1}^2, and (|u+|+|v+|)(|u-|+|v-|) for the products across branches."""
+        """u_l^2 + u_{l+1}^2; at depth 2 (|u|+|v|)^2, and (|u+|+|v+|)(|u-|+|v-|) for the products across branches."""
         layers = self.layers(theta)
         low, high = layers[..., :-1, :], layers[..., 1:, :]
-        within = low * low + high * high
         if self.depth > 2:
+            within = low * low + high * high
             return within.reshape(*within.shape[:-3], -1)
-        sums = (abs(low) + abs(high))[..., 0, :]
-        across = sums[..., 0, :] * sums[..., 1, :]
-        xp = within.__array_namespace__()
-        return xp.concat([within[..., 0, 0, :], within[..., 1, 0, :], across, across], axis=-1)
+        xp = theta.__array_namespace__()
+        sums = abs(low) + abs(high)
+        return _products(xp.concat([sums, sums], axis=-2))
 
     def magnitude(self, theta: Array) -> Array:
         """|u_l|, but for the smallest layer of a branch the second smallest.
@@ -142,3 +141,12 @@ class Diagonal(AbstractModel):
 def _difference(branches: Array) -> Array:
     """Plus minus minus. **Shape**: (..., 2, d) -> (..., d)."""
     return branches[..., 0, :] - branches[..., 1, :]
+
+
+def _products(factors: Array) -> Array:
+    """f_00 f_01, f_10 f_11 and f_00 f_10, f_01 f_11 of factors [plus, minus] x [sum, difference], flat."""
+    within = factors[..., 0, :] * factors[..., 1, :]
+    across = factors[..., 0, :, :] * factors[..., 1, :, :]
+    xp = factors.__array_namespace__()
+    both = xp.concat([within, across], axis=-2)
+    return both.reshape(*both.shape[:-2], -1)

@@ -41,7 +41,8 @@ def unit(vector: npt.ArrayLike) -> Vector:
     if not np.all(largest > 0.0):
         raise InitializationError("a zero vector has no direction")
     scaled = array / largest
-    return scaled / np.sqrt(np.sum(scaled * scaled, axis=-1, keepdims=True))
+    norm: Vector = np.sqrt(np.sum(scaled * scaled, axis=-1, keepdims=True))
+    return np.asarray(scaled / norm)
 
 
 def drawn_directions(seed: int, name: str, count: int, dimension: int) -> Vector:
@@ -51,7 +52,7 @@ def drawn_directions(seed: int, name: str, count: int, dimension: int) -> Vector
 
 def drawn_signs(seed: int, name: str, count: int) -> Vector:
     """-1 or 1, from the stream of this name; more of them change none. **Shape**: (count,)."""
-    return 2.0 * stream(seed, f"init {name}").randint(0, 2, size=count) - 1.0
+    return np.where(stream(seed, f"init {name}").randint(0, 2, size=count) == 1, 1.0, -1.0)
 
 
 def given(name: str, value: object, shape: tuple[int, ...]) -> Vector:
