@@ -6,7 +6,7 @@ from typing import Any
 
 from initshape.datasets import Dataset
 from initshape.models import AbstractModel
-from initshape.regularizers import kernel, l1, l2, two_layer_diagonal
+from initshape.regularizers import deep_diagonal, kernel, l1, l2, two_layer_diagonal
 from initshape.regularizers.base import Array
 from initshape.regularizers.entry import Entry
 from initshape.regularizers.fit import Fit
@@ -15,6 +15,7 @@ from initshape.spec.outcome import Exactness, Outcome
 
 ENTRIES: tuple[Entry, ...] = (
     two_layer_diagonal.ENTRY,
+    deep_diagonal.ENTRY,
     l1.ENTRY,
     l2.ENTRY,
     kernel.ENTRY,
@@ -27,8 +28,8 @@ def fit(name: str, dataset: Dataset, model: AbstractModel, theta0: Array) -> Fit
 
     **Shape**: theta0 (P,), as the model lays it out.
 
-    **Errors**: `ValueError` for a name that the spec does not know. Where no closed form is known for this model the outcome is
-    `none_known`, with the reason; every other trouble is an outcome too.
+    **Errors**: `ValueError` for a name that the spec does not know. Where no closed form is known for this model the
+    outcome is `none_known`, with the reason; every other trouble is an outcome too.
     """
     if name not in REGULARIZER_ORDER:
         raise ValueError(f"no regularizer is called {name!r}; known are {', '.join(REGULARIZER_ORDER)}")

@@ -35,3 +35,11 @@ def bregman(w: Array, h: Array, h0: Array, delta: Array) -> Array:
     small = np.clip(delta, -1.0, 1.0)
     near = h * np.sinh(0.5 * small) ** 2 - 0.5 * w * sinh_excess(small)
     return np.where(np.abs(delta) <= 1.0, near, 0.5 * (w * delta - (h - h0)))
+
+
+def exp_excess(x: Array) -> Array:
+    """e^x - 1 - x >= 0, to rounding."""
+    small = np.clip(x, -1.0, 1.0)
+    # e^x - 1 - x = (cosh x - 1) + (sinh x - x)
+    near = 2.0 * np.sinh(0.5 * small) ** 2 + sinh_excess(small)
+    return np.where(np.abs(x) <= 1.0, near, np.expm1(x) - x)
