@@ -4,27 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-import socket
 import sys
-from typing import Any
 
-import uvicorn
 from pydantic import ValidationError
 
-from service.app import create_app
+from service.server import Server
 from service.settings import Settings
-
-GRACE_SECONDS = 5
-"""After a signal, requests in progress have so long; who waits for a job is answered at once."""
-
-
-class _Server(uvicorn.Server):
-    """Lets long polls go when it stops, so that they do not hold up the exit."""
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        app: Any = self.config.app
-        app.state.release()
-        await super().shutdown(sockets)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,11 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger(__name__).info("settings: %s", settings.redacted())
-    config = uvicorn.Config(
-        create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False,
-        server_header=False, timeout_graceful_shutdown=GRACE_SECONDS,
-    )  # fmt: skip
-    _Server(config).run()
+    Server(settings).run()
     return 0
 
 

@@ -26,6 +26,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.release = lambda: None  # replaced by the lifespan: lets long polls go
     errors.install(app)
     for router in (experiments, results, sweeps, tables, health, problems):
         app.include_router(router.router)

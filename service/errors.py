@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -221,7 +222,16 @@ async def _http_error(request: Request, error: Exception) -> Response:
         405: f"{request.method} is not possible here.",
     }
     detail = details.get(error.status_code, str(error.detail))
-    return problem_response(kind, detail, _path(request), status=error.status_code, headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return problem_response(kind, detail, _path(request), status=error.status_code, headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """Methods of every route with this path; the framework's own header knows only the first of them."""
+    routes = iter_route_contexts(request.app.routes)
+    return {method for route in routes if route.path_regex.match(request.url.path) for method in route.methods or ()}
 
 
 async def _parameter_error(request: Request, error: Exception) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, model_validator
@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
     auth: bool = Field(default=True, description="False: loopback only, everyone is `local`, an admin.")
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body: int = Field(default=(1 << 20) + (1 << 17), ge=1024, description="Bytes of one JSON document.")
     max_yaml: int = Field(default=1 << 18, ge=1024, description="Bytes of one YAML document; YAML is slow to read.")
     max_job_memory: int = Field(default=Limits.memory, ge=1)

@@ -85,7 +85,7 @@ def draw(figure: FigureData) -> Figure:
                       xytext=(-3, 4), textcoords="offset points", ha="right", fontsize=8, color=_LEVEL)  # fmt: skip
     if not any(series.x for series in figure.series):
         axes.text(0.5, 0.5, "no points to draw", transform=axes.transAxes, ha="center", va="center", color=_LEVEL)
-    if named:
+    if named and axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False, borderaxespad=0.0, fontsize=9,
                     title=figure.legend_title or None, handlelength=2.8, alignment="left")  # fmt: skip
     canvas.text(0.02, 0.09 / height, "\n".join(caption), fontsize=8, color="#333333", va="bottom", linespacing=1.35)
