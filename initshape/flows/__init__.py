@@ -1,0 +1,14 @@
+"""Simulated gradient flow of all parameters, in JAX float64; knows no regularizer and no mirror map."""
+
+import jax
+
+jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+
+from initshape.flows.integrate import integrate as integrate  # noqa: E402
+from initshape.flows.integrator import AbstractIntegrator as AbstractIntegrator  # noqa: E402
+from initshape.flows.loss import AbstractLoss as AbstractLoss  # noqa: E402
+from initshape.flows.loss import SquareLoss as SquareLoss  # noqa: E402
+from initshape.flows.settings import Completion as Completion  # noqa: E402
+from initshape.flows.settings import FlowProgress as FlowProgress  # noqa: E402
+from initshape.flows.settings import FlowSettings as FlowSettings  # noqa: E402
+from initshape.flows.settings import FlowSolution as FlowSolution  # noqa: E402

@@ -1,0 +1,70 @@
+"""Compiled blocks, one for each set of shapes, compiled ahead of the run so that the compile time is known."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from initshape.flows.block import BlockResult, advance
+from initshape.flows.integrator import AbstractIntegrator
+from initshape.flows.loss import AbstractLoss
+from initshape.models import AbstractModel
+
+Block = Callable[..., BlockResult]
+
+OPTIONS: dict[str, bool] = {
+    # XLA on CPU can deadlock with it when a loop body holds several LAPACK calls.
+    "xla_cpu_enable_concurrency_optimized_scheduler": False,
+    # The older emitters compile this program in less than half the time, and it runs no slower.
+    "xla_cpu_use_fusion_emitters": False,
+}
+"""Compiler options for CPU; those that a version of XLA does not know are left out."""
+
+
+class Program(NamedTuple):
+    """A compiled block, and the seconds its compilation took in this call (0.0 when it was at hand)."""
+
+    run: Block
+    compile_seconds: float
+
+
+_programs: dict[Any, Block] = {}
+_lock = threading.Lock()
+
+
+def program(
+    model: AbstractModel, loss: AbstractLoss, integrator: AbstractIntegrator, rows: int, arguments: tuple[Any, ...]
+) -> Program:
+    """The block for this model and these argument shapes; compiled at most once a process."""
+    leaves, structure = jax.tree.flatten(arguments)
+    shapes = tuple((leaf.shape, leaf.dtype.str) for leaf in leaves)
+    key = (model, loss, integrator, rows, structure, shapes, jax.default_backend())
+    with _lock:
+        if key in _programs:
+            return Program(_programs[key], 0.0)
+        start = time.perf_counter()
+        lowered = jax.jit(partial(advance, model, loss, integrator, rows)).lower(*arguments)
+        _programs[key] = lowered.compile(compiler_options=_known_options())
+        return Program(_programs[key], time.perf_counter() - start)
+
+
+@cache
+def _known_options() -> dict[str, str | bool]:
+    """Those of OPTIONS that apply: each is tried on a program that adds two numbers."""
+    if jax.default_backend() != "cpu":
+        return {}
+    trial = jax.jit(jnp.add).lower(1.0, 1.0)
+    known: dict[str, str | bool] = {}
+    for name, value in OPTIONS.items():
+        try:
+            trial.compile(compiler_options={name: value})
+        except jax.errors.JaxRuntimeError:
+            continue
+        known[name] = value
+    return known

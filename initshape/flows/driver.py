@@ -1,0 +1,161 @@
+"""The outer loop: compiled blocks, and between them progress, deadlines, saved rows and completion."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from initshape.flows.compiled import Block, program
+from initshape.flows.completion import Completed, complete
+from initshape.flows.integrator import AbstractIntegrator
+from initshape.flows.settings import COMPLETION_RESIDUAL, Floats, FlowProgress, FlowSettings
+from initshape.flows.shapes import saved_rows
+from initshape.flows.start import Start, compiled_arguments
+from initshape.flows.state import Verdict
+from initshape.flows.stopping import verdict_at_start
+from initshape.flows.trajectory import Recorder, cropped
+
+FIRST_BLOCK, LARGEST_BLOCK = 8, 4096
+BLOCK_SECONDS = 0.15
+"""Aimed at for one block: progress, cancellation and deadlines wait for its end."""
+CURVATURE = 0.1
+"""Gauss-Newton may finish a run once its second-order part is below this fraction of rtol."""
+
+
+@dataclass(frozen=True)
+class End:
+    """The last integrated state, why it is the last, and its completion if there was one.
+
+    `verdict` is None when the wall clock stopped the run.
+    """
+
+    verdict: Verdict | None
+    theta: Floats
+    time: float
+    steps: int
+    from_residual: float
+    completed: Completed | None
+    compile_seconds: float
+    effort: dict[str, int]
+
+
+class Run:
+    """One run of one integrator. `go` may be called once; `recorder` then holds the saved rows."""
+
+    def __init__(
+        self,
+        begin: Start,
+        integrator: AbstractIntegrator,
+        settings: FlowSettings,
+        on_progress: Callable[[FlowProgress], None],
+    ) -> None:
+        self._begin, self._integrator, self._settings = begin, integrator, settings
+        self._on_progress = on_progress
+        self.recorder = Recorder(settings.points, begin.rate, settings.max_time)
+        requested = settings.relative_residual
+        self._threshold = max(requested, COMPLETION_RESIDUAL) if settings.completion else requested
+        self._padded, self._problem, self._controls, self._state = compiled_arguments(
+            begin, integrator, settings, self._threshold, (self.recorder.first, self.recorder.ratio)
+        )
+        self._problem, self._controls, self._state = jax.device_put((self._problem, self._controls, self._state))
+        self._block: Block | None = None
+        self._attempts, self._blocks = FIRST_BLOCK, 0
+        self._clock, self._compile_seconds = time.perf_counter(), 0.0
+
+    def go(self) -> End:
+        """Runs blocks until a verdict, a completion that may be trusted, or the end of the wall-clock time."""
+        completed = None
+        verdict: Verdict | None = verdict_at_start(self._begin, self._threshold)
+        while True:
+            if verdict in (Verdict.relative_residual, Verdict.rounding_floor):
+                completed = self._completion(at_the_floor=verdict is Verdict.rounding_floor)
+                if completed is None and self._lower_the_threshold():
+                    verdict = Verdict.running
+            if verdict is not Verdict.running:
+                return self._end(verdict, completed)
+            verdict = self._advance()
+            self._on_progress(self._progress())
+            seconds = time.perf_counter() - self._clock - self._compile_seconds
+            if verdict is Verdict.running and seconds > self._settings.max_seconds:
+                verdict = None
+
+    def _advance(self) -> Verdict:
+        """One compiled block, or more while saved rows are waiting for room."""
+        if self._block is None:
+            arguments = (self._problem, self._controls, self._state, np.int64(0))
+            rows = saved_rows(self._padded.size)
+            self._block, self._compile_seconds = program(
+                self._padded, self._begin.loss, self._integrator, rows, arguments
+            )
+        while True:
+            start = time.perf_counter()
+            result = self._block(self._problem, self._controls, self._state, np.int64(self._attempts))
+            count = int(result.saved)
+            self._state, self._blocks = result.state, self._blocks + 1
+            factor = BLOCK_SECONDS / max(time.perf_counter() - start, 1e-6)
+            self._attempts = max(1, min(int(self._attempts * min(factor, 4.0)), LARGEST_BLOCK))
+            targets, columns = len(self._begin.problem.targets), len(self._begin.problem.coordinates)
+            following = self.recorder.add(
+                np.asarray(result.times)[:count], cropped(result.rows, count, columns, targets)
+            )
+            if following is not None:
+                self._state = self._state._replace(next_save=np.float64(following))
+                self._controls = self._controls._replace(save_ratio=np.float64(self.recorder.ratio))
+            if float(self._state.next_save) > float(self._state.time):
+                return Verdict(int(self._state.verdict))
+
+    def _completion(self, *, at_the_floor: bool) -> Completed | None:
+        """The completed state, if it was asked for, reaches the requested residual, and linearisation was justified."""
+        wanted = self._settings.relative_residual
+        reached = float(self._state.relative_residual)
+        if not self._settings.completion or not wanted < reached <= COMPLETION_RESIDUAL:
+            return None
+        plain = self._begin.problem
+        done = complete(self._begin.model, self._theta(), plain.X, plain.y, wanted)
+        trusted = at_the_floor or done.curvature <= CURVATURE * self._settings.rtol
+        return done if trusted and done.relative_residual <= wanted else None
+
+    def _lower_the_threshold(self) -> bool:
+        """Asks for a tenth of the residual, if what was requested is not reached yet."""
+        requested = self._settings.relative_residual
+        if float(self._state.relative_residual) <= requested or self._threshold <= requested:
+            return False
+        self._threshold = max(requested, 0.1 * float(self._state.relative_residual))
+        self._controls = self._controls._replace(relative_residual=np.float64(self._threshold))
+        self._state = self._state._replace(verdict=np.int64(Verdict.running), stalls=np.int64(0))
+        return True
+
+    def _theta(self) -> Floats:
+        return np.asarray(self._begin.model.unpad(np.asarray(self._state.theta)))
+
+    def _progress(self) -> FlowProgress:
+        """The furthest of residual (in logarithms), time and steps towards their limits."""
+        state, settings = self._state, self._settings
+        residual, first = float(state.relative_residual), self._begin.relative_residual
+        decades = math.log(max(first / self._threshold, 1.0 + 1e-12))
+        fallen = math.log(max(first / residual, 1.0)) / decades if residual > 0.0 else 1.0
+        fraction = max(fallen, float(state.time) / settings.max_time, int(state.accepted) / settings.max_steps)
+        return FlowProgress(float(state.time), int(state.accepted), residual, min(fraction, 1.0))
+
+    def _end(self, verdict: Verdict | None, completed: Completed | None) -> End:
+        state = self._state
+        return End(
+            verdict=verdict,
+            theta=self._theta(),
+            time=float(state.time),
+            steps=int(state.accepted),
+            from_residual=float(state.relative_residual),
+            completed=completed,
+            compile_seconds=self._compile_seconds,
+            effort={
+                "rejected_steps": int(state.rejected),
+                "newton_iterations": int(state.iterations),
+                "kernels": int(state.kernels),
+                "blocks": self._blocks,
+            },
+        )

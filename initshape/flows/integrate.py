@@ -1,0 +1,80 @@
+"""The gradient flow theta' = -grad L(theta), from theta(0) to a stop rule."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from initshape.flows.driver import Run
+from initshape.flows.integrator import AbstractIntegrator
+from initshape.flows.loss import AbstractLoss, SquareLoss
+from initshape.flows.observe import observe
+from initshape.flows.radau import Radau
+from initshape.flows.settings import Completion, Floats, FlowProgress, FlowSettings, FlowSolution
+from initshape.flows.start import start
+from initshape.flows.stopping import outcome_of, stop_rule
+from initshape.flows.trajectory import named
+from initshape.models import AbstractModel
+from initshape.spec.outcome import Outcome
+
+INTEGRATORS: dict[str, AbstractIntegrator] = {"auto": Radau(), "radau": Radau()}
+
+
+def integrate(
+    model: AbstractModel,
+    theta0: Floats,
+    X: Floats,
+    y: Floats,
+    settings: FlowSettings,
+    *,
+    observers: Mapping[str, Floats] | None = None,
+    coordinates: Sequence[int] = (),
+    on_progress: Callable[[FlowProgress], None] | None = None,
+    loss: AbstractLoss | None = None,
+) -> FlowSolution:
+    """Integrates the flow of all parameters from `theta0`, and finishes it by Gauss-Newton where settings allow.
+
+    `observers` are target vectors: the trajectory records ||w(t) - target|| / ||target|| for each, and the flow makes
+    no other use of them. `on_progress` is called between compiled blocks; what it raises ends the run.
+
+    **Shape**: theta0 (P,), X (N, d), y (N,), observers (d,).
+    **Errors**: ValueError for arrays or settings that do not fit; numerical trouble is an outcome of the solution.
+    """
+    if settings.integrator not in INTEGRATORS:
+        raise ValueError(f"unknown integrator {settings.integrator!r}; known: {', '.join(INTEGRATORS)}")
+    clock = time.perf_counter()
+    integrator = INTEGRATORS[settings.integrator]
+    # Distances and coordinates are those of the predictor, which only linear networks have.
+    targets = dict(observers or {}) if model.linear else {}
+    coordinates = coordinates if model.linear else ()
+    with np.errstate(over="ignore", invalid="ignore"):
+        begin = start(model, loss or SquareLoss(), theta0, X, y, targets, coordinates)
+        run = Run(begin, integrator, settings, on_progress or _unwatched)
+        end = run.go()
+        outcome = outcome_of(end.verdict, begin, end.theta) if end.completed is None else Outcome.converged
+        theta = end.theta if end.completed is None else end.completed.theta
+        states = (begin.theta, end.theta, theta)
+        rows = [observe(begin.model, begin.loss, begin.problem, state[None]) for state in states]
+    times, history = run.recorder.finish(rows[0], rows[1], end.time)
+    return FlowSolution(
+        outcome=outcome,
+        stopped_by=stop_rule(end.verdict),
+        theta=theta,
+        time=end.time,
+        steps=end.steps,
+        completion=end.completed and Completion(end.from_residual, end.completed.iterations),
+        train_loss=float(rows[2].train_loss[0]),
+        relative_residual=float(rows[2].relative_residual[0]),
+        invariant_drift=float(rows[2].invariant_drift[0]),
+        seconds=time.perf_counter() - clock - end.compile_seconds,
+        compile_seconds=end.compile_seconds,
+        integrator=integrator.name,
+        trajectory=named(times, history, tuple(targets), begin.problem.coordinates),
+        effort=end.effort,
+    )
+
+
+def _unwatched(_: FlowProgress) -> None:
+    """Nobody asked for progress."""
