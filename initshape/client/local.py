@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from initshape.client.client import Document, Json, is_sweep
+from initshape.client.client import Document, Json, Table, is_sweep
 from initshape.client.errors import UnknownIdError
+from initshape.figures.table import SCALARS, column_names, row, to_csv
 from initshape.spec.expand import columns, expand, sweep_id
 from initshape.spec.experiment import Experiment
 from initshape.spec.identity import experiment_id
@@ -55,7 +56,7 @@ class Local:
         for cell in cells:
             self._compute(cell.experiment)
         id = sweep_id(cells)
-        names = columns(cells)
+        names = column_names(columns(cells))
         replicate = names.get(sweep.replicate.path) if sweep.replicate else None
         self._sweeps[id] = _Sweep(tuple(c.id for c in cells), tuple(c.values for c in cells), names, replicate)
         return self.status(id)
@@ -83,6 +84,21 @@ class Local:
     def arrays(self, id: str) -> dict[str, NDArray[Any]]:
         """The arrays of a result, by name."""
         return {name: np.array(value) for name, value in self._known(id)[1].items()}
+
+    def table(self, sweep_id: str) -> Table:
+        """The sweep as rows, with the columns of the server's table."""
+        sweep = self._sweep(sweep_id)
+        rows = (
+            row(id, Status.succeeded.value, values, sweep.names, self.result(id), None)
+            for id, values in zip(sweep.cells, sweep.values, strict=True)
+        )
+        axes = tuple(sweep.names.values())
+        return Table(sweep_id, axes, (*axes, *SCALARS), tuple(rows))
+
+    def table_csv(self, sweep_id: str) -> bytes:
+        """The same table as CSV."""
+        found = self.table(sweep_id)
+        return to_csv(found.columns, found.rows)
 
     def figure(self, id: str, kind: str | None = None, form: str = "png") -> bytes:
         """A picture as png, svg or pdf. Errors: FigureError."""

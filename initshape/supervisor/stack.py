@@ -17,7 +17,7 @@ from initshape.spec.problem import InitshapeError
 from initshape.store import Store, StoreError, StoreSettings, tokens
 from initshape.store.binary import ServerError
 from initshape.store.server import RedisServer
-from initshape.supervisor.child import Child, Plan, python
+from initshape.supervisor.child import Child, Guardian, Plan, python
 from initshape.supervisor.place import Place, write_private
 
 READY_SECONDS = 120.0
@@ -52,6 +52,7 @@ class Stack:
         self._say = say
         self._lock = -1
         self._redis: RedisServer | None = None
+        self._guardian: Guardian | None = None
         self._children: list[Child] = []
 
     def start(self, wanted: Callable[[], bool] = lambda: True) -> bool:
@@ -79,7 +80,7 @@ class Stack:
             self._say("Redis ended; starting it and everything that uses it again")
             port = int(self.url.rpartition(":")[2])
             self._stop_children()
-            self._redis.close()
+            self._stop_redis()
             self._children = self._plan(self._start_redis(), port)
         for child in self._children:
             child.tend(self._say)
@@ -88,9 +89,7 @@ class Stack:
         """Everything down, in order; running jobs are handed over. `hurry` turning true kills instead."""
         self.place.withdraw()
         self._stop_children(hurry)
-        if self._redis is not None:
-            self._redis.close()
-            self._redis = None
+        self._stop_redis()
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -135,8 +134,17 @@ class Stack:
             self._redis = RedisServer(self.place.data_dir)
         except ServerError as error:
             raise StackError(str(error)) from error
+        self._guardian = Guardian(self._redis.pid)
         self._say(f"Redis is up ({self._redis.version})")
         return self._redis.environment()
+
+    def _stop_redis(self) -> None:
+        if self._guardian is not None:
+            self._guardian.dismiss()
+            self._guardian = None
+        if self._redis is not None:
+            self._redis.close()
+            self._redis = None
 
     def _first_token(self, environment: dict[str, str]) -> None:
         if not self.options.auth:
