@@ -17,7 +17,9 @@ import pytest
 import redis
 from deploy_files import DEPLOY, UNITS
 
+from initshape.store import StoreSettings
 from initshape.store.binary import find_binary
+from initshape.store.connection import connect
 
 PASSWORD = "a-Password_of~the.test"
 
@@ -39,7 +41,7 @@ def running(folder: Path, password: str = PASSWORD) -> Iterator[tuple[subprocess
             "INITSHAPE_REDIS_CONF": str(folder / "redis.conf"), "INITSHAPE_REDIS_DIR": str(folder),
         },
     )  # fmt: skip
-    client = redis.Redis(port=port, password=PASSWORD, decode_responses=True, socket_timeout=2)
+    client = connect(StoreSettings(f"redis://127.0.0.1:{port}/0", PASSWORD))
     try:
         yield process, client
     finally:
@@ -72,7 +74,8 @@ def test_it_is_append_only_private_and_survives_a_kill(tmp_path: Path) -> None:
             "appendonly": "yes", "appendfsync": "everysec", "save": "", "maxmemory-policy": "noeviction",
             "bind": "127.0.0.1", "dir": str(tmp_path),
         }  # fmt: skip
-        stranger = redis.Redis(port=client.connection_pool.connection_kwargs["port"])
+        port = client.connection_pool.connection_kwargs["port"]
+        stranger = connect(StoreSettings(f"redis://127.0.0.1:{port}/0"))
         with pytest.raises(redis.exceptions.AuthenticationError):
             stranger.ping()
         stranger.close()
@@ -82,7 +85,7 @@ def test_it_is_append_only_private_and_survives_a_kill(tmp_path: Path) -> None:
         process.wait()
     with running(tmp_path) as (process, client):
         wait_for(process, client)
-        assert client.get("kept") == "value"
+        assert client.get("kept") == b"value"
         process.terminate()
         assert process.wait(10) == 0
 
