@@ -8,7 +8,6 @@ import sys
 
 from pydantic import ValidationError
 
-from service.server import Server
 from service.settings import Settings
 
 
@@ -29,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger(__name__).info("settings: %s", settings.redacted())
+    from service.server import Server  # after the settings: a refusal need not wait for the imports
+
     Server(settings).run()
     return 0
 

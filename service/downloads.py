@@ -9,7 +9,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from initshape.datasets import build
 from initshape.spec.experiment import Experiment
 from initshape.store import Operation, jobs, results
 from initshape.store.arrays import Stored, to_npy
@@ -64,6 +63,8 @@ def dataset_size(experiment: Experiment) -> int:
 
 def dataset_arrays(experiment: Experiment, stored: Mapping[str, bytes]) -> dict[str, bytes]:
     """X, y, the truth and the test set. Built from the spec; what the job itself stored is taken as it was."""
+    from initshape.datasets import build  # scipy is slow to import and seldom needed
+
     built = build(experiment.dataset)
     names = ("X", "y", "w_true", "X_test", "y_test")
     found = {name: to_npy(array) for name in names if (array := getattr(built, name)) is not None}

@@ -36,16 +36,18 @@ def refusal(scope: Scope) -> str | None:
         return "Authentication is off: the server answers on loopback addresses only."
     headers = Headers(scope=scope)
     host = headers.get("host", "")
-    if not is_loopback(_name(f"//{host}")):
+    if not is_loopback(_split(host)[0]):
         return f"Authentication is off: the Host header must name this machine, not {host[:200]!r}."
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+    if origin is not None and _split(origin)[1] != host.lower():
         return f"Authentication is off: pages of {origin[:200]!r} may not use this server."
     return None
 
 
-def _name(url: str) -> str:
+def _split(address: str) -> tuple[str, str]:
+    """Name, and name with port, of a Host or an Origin; empty where it is neither."""
     try:
-        return urlsplit(url).hostname or ""
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        return parts.hostname or "", parts.netloc.lower()
     except ValueError:
-        return ""
+        return "", ""

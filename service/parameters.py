@@ -17,7 +17,7 @@ FigureFormat = Literal["png", "svg", "pdf"]
 Limit = Annotated[int, Query(ge=1, le=200, description="Entries of a page.")]
 Cursor = Annotated[str | None, Query(max_length=64, description="`next` of the page before.")]
 
-_CURSOR = r"c[0-9a-f]{1,13}"
+_CURSOR = r"c[0-9a-f]{1,14}"
 _ID = "content id, `{}` and 26 characters"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import socket
 import threading
@@ -74,9 +75,31 @@ def open_server(redis_server: RedisServer) -> Iterator[Server]:
     stop()
 
 
+@pytest.fixture
+def start() -> Iterator[Callable[..., Server]]:
+    """Starts further servers: start(store settings, setting=...)."""
+    stops = []
+
+    def begin(store: StoreSettings, **options: Any) -> Server:
+        found, stop = serve(store, **options)
+        stops.append(stop)
+        return found
+
+    yield begin
+    for stop in stops:
+        stop()
+
+
 def client(url: str, token: str | None) -> httpx2.Client:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx2.Client(base_url=url, headers=headers, timeout=70, trust_env=False)
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[Server, str], httpx2.Client]]:
+    """Clients of further servers: connect(server, token)."""
+    with contextlib.ExitStack() as stack:
+        yield lambda found, token: stack.enter_context(client(found.url, token))
 
 
 @pytest.fixture

@@ -58,7 +58,10 @@ def test_result_that_is_never_known_is_computed_again(api: httpx2.Client, docume
 
 def test_two_spellings_are_one_job(api: httpx2.Client, document: Json, store: Store) -> None:
     first = api.post("/v1/experiments", json={**document, "name": "mine", "tags": ["a"], "priority": 3}).json()
-    spelled = document["experiment"] | {"flow": {"kind": "gradient_flow"}, "regularizers": ["l2", "l1", "implicit", "kernel"]}
+    spelled = document["experiment"] | {
+        "flow": {"kind": "gradient_flow"},
+        "regularizers": ["l2", "l1", "implicit", "kernel"],
+    }
     spelled["init"] = {"shape": 5e-1, "scale": 1e-2, "kind": "scale_shape"}
     spelled["stop"] = {"max_seconds": 60}
     second = api.post("/v1/experiments", json={"experiment": spelled})
@@ -95,7 +98,10 @@ def test_validate_fills_in_estimates_and_stores_nothing(api: httpx2.Client, docu
 
 
 def test_validate_warns(api: httpx2.Client, document: Json) -> None:
-    document["experiment"] |= {"flow": {"kind": "gradient_flow", "completion": "off"}, "stop": {"relative_residual": 1e-13}}
+    document["experiment"] |= {
+        "flow": {"kind": "gradient_flow", "completion": "off"},
+        "stop": {"relative_residual": 1e-13},
+    }
     assert "rounding floor" in api.post("/v1/experiments/validate", json=document).json()["warnings"][0]
 
 
@@ -235,8 +241,8 @@ def test_list_refuses_what_it_does_not_know(api: httpx2.Client, query: str, poin
 
 
 @pytest.mark.parametrize(
-    "name", ["x-short", "s-" + "a" * 26, UNKNOWN.upper(), UNKNOWN + "%0A", "x-" + "a" * 25 + "*", "%7Binitshape%7D:tokens",
-             "x-" + "1" * 26, "a:b", "%00"],
+    "name", ["x-short", "s-" + "a" * 26, UNKNOWN.upper(), UNKNOWN + "%0A", "x-" + "a" * 25 + "*",
+             "%7Binitshape%7D:tokens", "x-" + "1" * 26, "a:b", "%00"],
 )  # fmt: skip
 def test_ids_that_cannot_be_are_unknown(api: httpx2.Client, name: str) -> None:
     for method, path in (("GET", ""), ("GET", "/result"), ("POST", "/cancel"), ("DELETE", "")):

@@ -81,7 +81,9 @@ def test_conditional_requests(api: httpx2.Client, done: str, worker: Any, name: 
 
 
 def test_tags_differ_between_addresses(api: httpx2.Client, done: str) -> None:
-    tags = [api.get(f"{done}/{name}").headers["etag"] for name in (*FILES, "figure.png?kind=loss", "arrays/w_implicit.csv")]
+    tags = [
+        api.get(f"{done}/{name}").headers["etag"] for name in (*FILES, "figure.png?kind=loss", "arrays/w_implicit.csv")
+    ]
     assert len(set(tags)) == len(tags)
 
 
@@ -138,7 +140,9 @@ def test_dataset_too_large_to_build(api: httpx2.Client, document: Json, worker: 
 def test_figures(api: httpx2.Client, done: str, form: str, start: bytes) -> None:
     answer = api.get(f"{done}/figure.{form}")
     assert answer.content.startswith(start)
-    assert answer.headers["content-type"].startswith({"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}[form])
+    assert answer.headers["content-type"].startswith(
+        {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}[form]
+    )
 
 
 def test_figures_that_cannot_be(api: httpx2.Client, done: str, document: Json, worker: Any) -> None:

@@ -60,10 +60,15 @@ def test_life_of_a_sweep(api: httpx2.Client, sweep: Json, worker: Any) -> None:
     assert worker.compute() == [running]
     again = api.post("/v1/sweeps", json=sweep)
     assert (again.status_code, again.json()["status"], again.json()["counts"]["cached"]) == (200, "succeeded", 4)
-    attempts = [api.get(f"/v1/experiments/{row['id']}").json()["attempt"] for row in api.get(f"{path}/table.json").json()["rows"]]
+    attempts = [
+        api.get(f"/v1/experiments/{row['id']}").json()["attempt"]
+        for row in api.get(f"{path}/table.json").json()["rows"]
+    ]
     assert sorted(attempts) == [1, 1, 1, 2]
     listed = api.get("/v1/sweeps").json()["items"]
-    assert [(item["id"], item["name"], item["tags"], item["owner"]) for item in listed] == [(view["id"], "four", ["t"], "ada")]
+    assert [(item["id"], item["name"], item["tags"], item["owner"]) for item in listed] == [
+        (view["id"], "four", ["t"], "ada")
+    ]
     assert api.post("/v1/sweeps/preview", json=sweep).json()["counts"]["cached"] == 4
 
 

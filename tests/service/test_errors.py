@@ -1,0 +1,83 @@
+"""Every answer that is not 2xx is problem details."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx2
+import pytest
+
+from initshape.spec.problem import Problem
+from service.app import create_app
+from service.errors import KINDS
+from service.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("PUT", "/v1/experiments", "GET, POST"),
+        ("PATCH", "/v1/experiments/x-" + "a" * 26, "DELETE, GET"),
+        ("GET", "/v1/experiments/x-" + "a" * 26 + "/cancel", "POST"),
+        ("DELETE", "/v1/sweeps", "GET, POST"),
+        ("POST", "/health/live", "GET"),
+    ],
+)
+def test_method_that_is_not_there(api: httpx2.Client, method: str, path: str, allow: str) -> None:
+    answer = api.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allow)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "/problems/method-not-allowed"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/experiments/", "/v2/experiments", "/v1/experiments/a/b", "/%F0%9F", "/\u00fc"]
+)
+def test_address_that_is_not_there(api: httpx2.Client, path: str) -> None:
+    answer = api.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = Problem.model_validate(answer.json())
+    assert (problem.status, problem.type) == (404, "/problems/not-found")
+
+
+def test_types_are_explained(api: httpx2.Client) -> None:
+    for slug, kind in KINDS.items():
+        answer = api.get(kind.type)
+        assert answer.json() == {
+            "type": f"/problems/{slug}",
+            "title": kind.title,
+            "status": kind.status,
+            "meaning": kind.meaning,
+        }
+    assert api.get("/problems/none").status_code == 404
+
+
+def test_types_are_stable() -> None:
+    assert {kind.type: kind.status for kind in KINDS.values()} == {
+        "/problems/bad-request": 400, "/problems/unauthorized": 401, "/problems/forbidden": 403,
+        "/problems/not-found": 404, "/problems/method-not-allowed": 405, "/problems/not-ready": 409,
+        "/problems/expired": 410, "/problems/too-large": 413, "/problems/unsupported-media-type": 415,
+        "/problems/invalid-document": 422, "/problems/invalid-parameter": 422, "/problems/internal": 500,
+        "/problems/unavailable": 503, "/problems/insufficient-storage": 507,
+    }  # fmt: skip
+
+
+def test_defect_of_the_server_tells_nothing_of_its_inside() -> None:
+    app = create_app(Settings())
+
+    @app.get("/defect")
+    async def defect() -> None:
+        raise RuntimeError("the secret inside")
+
+    async def ask() -> Any:
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as one:
+            return await one.get("/defect")
+
+    answer = asyncio.run(ask())
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "/problems/internal"
+    assert "secret" not in answer.text
