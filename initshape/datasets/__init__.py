@@ -8,14 +8,25 @@ from typing import Any
 from initshape.datasets.base import Dataset as Dataset
 from initshape.datasets.explicit import build_explicit
 from initshape.datasets.linear_regression import build_linear_regression
+from initshape.datasets.separability import SEPARABLE as SEPARABLE
+from initshape.datasets.separability import separation as separation
+from initshape.datasets.separable_classification import build_separable_classification
 from initshape.datasets.sparse_regression import build_sparse_regression
 from initshape.datasets.teacher import build_teacher
-from initshape.spec.dataset import DatasetSpec, ExplicitDataset, LinearRegression, SparseRegression, Teacher
+from initshape.spec.dataset import (
+    DatasetSpec,
+    ExplicitDataset,
+    LinearRegression,
+    SeparableClassification,
+    SparseRegression,
+    Teacher,
+)
 
 _BUILDERS: dict[type, Callable[[Any], Dataset]] = {
     SparseRegression: build_sparse_regression,
     LinearRegression: build_linear_regression,
     Teacher: build_teacher,
+    SeparableClassification: build_separable_classification,
     ExplicitDataset: build_explicit,
 }
 
