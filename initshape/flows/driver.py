@@ -73,8 +73,9 @@ class Run:
         verdict: Verdict | None = verdict_at_start(self._begin, self._threshold)
         while True:
             if verdict in (Verdict.relative_residual, Verdict.rounding_floor):
-                completed = self._completion(at_the_floor=verdict is Verdict.rounding_floor)
-                if completed is None and self._lower_the_threshold():
+                at_the_floor = verdict is Verdict.rounding_floor
+                completed = self._completion(at_the_floor=at_the_floor)
+                if completed is None and not at_the_floor and self._lower_the_threshold():
                     verdict = Verdict.running
             if verdict is not Verdict.running:
                 return self._end(verdict, completed)
@@ -85,7 +86,7 @@ class Run:
                 verdict = None
 
     def _advance(self) -> Verdict:
-        """One compiled block, or more while saved rows are waiting for room."""
+        """One compiled block, or more where rows are still to be saved after a verdict."""
         if self._block is None:
             arguments = (self._problem, self._controls, self._state, np.int64(0))
             rows = saved_rows(self._padded.size)
@@ -93,12 +94,11 @@ class Run:
                 self._padded, self._begin.loss, self._integrator, rows, arguments
             )
         while True:
-            start = time.perf_counter()
+            start, before = time.perf_counter(), self._tried()
             result = self._block(self._problem, self._controls, self._state, np.int64(self._attempts))
             count = int(result.saved)
             self._state, self._blocks = result.state, self._blocks + 1
-            factor = BLOCK_SECONDS / max(time.perf_counter() - start, 1e-6)
-            self._attempts = max(1, min(int(self._attempts * min(factor, 4.0)), LARGEST_BLOCK))
+            self._resize(time.perf_counter() - start, self._tried() - before)
             targets, columns = len(self._begin.problem.targets), len(self._begin.problem.coordinates)
             following = self.recorder.add(
                 np.asarray(result.times)[:count], cropped(result.rows, count, columns, targets)
@@ -106,8 +106,19 @@ class Run:
             if following is not None:
                 self._state = self._state._replace(next_save=np.float64(following))
                 self._controls = self._controls._replace(save_ratio=np.float64(self.recorder.ratio))
-            if float(self._state.next_save) > float(self._state.time):
-                return Verdict(int(self._state.verdict))
+            verdict = Verdict(int(self._state.verdict))
+            # Rows that found no room are saved by the next block; after a verdict there is nothing else left to do.
+            if verdict is Verdict.running or float(self._state.next_save) > float(self._state.time):
+                return verdict
+
+    def _tried(self) -> int:
+        return int(self._state.accepted) + int(self._state.rejected)
+
+    def _resize(self, seconds: float, attempts: int) -> None:
+        """Chooses the attempts of the next block from the speed of this one, which saved rows may have cut short."""
+        if attempts > 0:
+            fitting = int(BLOCK_SECONDS * attempts / max(seconds, 1e-6))
+            self._attempts = max(1, min(fitting, 4 * self._attempts, LARGEST_BLOCK))
 
     def _completion(self, *, at_the_floor: bool) -> Completed | None:
         """The completed state, if it was asked for, reaches the requested residual, and linearisation was justified."""

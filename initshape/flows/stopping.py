@@ -11,7 +11,7 @@ from initshape.flows.start import Start
 from initshape.flows.state import Attempt, Controls, FlowState, Problem, Verdict
 from initshape.spec.outcome import Outcome
 
-PROGRESS = 0.9
+PROGRESS, RISEN = 0.9, 10.0
 STALLED_AFTER = 4
 QUIET_AFTER = 5
 STATIONARY = 1e-12
@@ -66,8 +66,9 @@ def outcome_of(verdict: Verdict | None, begin: Start, theta: Floats) -> Outcome:
 def settle(problem: Problem, controls: Controls, state: FlowState, attempt: Attempt) -> FlowState:
     """The state after an attempt, with its verdict.
 
-    **Rounding floor**: several steps in which the gradient promised more than the whole remaining loss (h |theta'|^2 >
-    L), and yet no new best residual. On a plateau the promise is small, so slowness is never taken for a floor.
+    **Rounding floor**: several steps without a new best residual in which the gradient promised more than the whole
+    remaining loss (h |theta'|^2 > L), or the residual was ten times the best, though a flow never raises its loss. On
+    a plateau the promise is small, so slowness is never taken for a floor.
 
     **Stationary**: several steps, long against the fastest relaxation time (h tr K/N >= 10), that moved no parameter by
     its tolerance, with J^T r zero to rounding relative to ||J|| ||r||.
@@ -99,7 +100,8 @@ def _after_acceptance(problem: Problem, controls: Controls, state: FlowState, at
 
     progress = attempt.relative_residual < PROGRESS * state.best_residual
     promised = attempt.step * squared_slope > residual * residual / (2 * problem.samples)
-    stalls = jnp.where(progress, 0, state.stalls + promised)
+    risen = attempt.relative_residual > RISEN * state.best_residual
+    stalls = jnp.where(progress, 0, state.stalls + (promised | risen))
 
     scale = controls.atol + controls.rtol * abs(attempt.theta)
     no_force = jnp.sqrt(squared_slope) * problem.samples <= STATIONARY * jnp.sqrt(attempt.stiffness) * residual
