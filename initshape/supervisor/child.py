@@ -122,30 +122,6 @@ class Child:
         return code
 
 
-class Guardian:
-    """Ends a process that is not our direct business (the embedded Redis) when the supervisor dies without a word.
-
-    A shell waits on a pipe whose other end only the supervisor holds; the pause lets workers hand their jobs over.
-    """
-
-    def __init__(self, pid: int) -> None:
-        script = f"read line; sleep 3; kill -TERM {int(pid)} 2>/dev/null"
-        self._shell = subprocess.Popen(  # noqa: S603
-            ["/bin/sh", "-c", script],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def dismiss(self) -> None:
-        """The process is stopped in order, so nobody needs to watch it."""
-        self._shell.kill()
-        self._shell.wait()
-        if self._shell.stdin is not None:
-            self._shell.stdin.close()
-
-
 def python(*arguments: str) -> tuple[str, ...]:
     """A command of this interpreter."""
     return (sys.executable, *arguments)

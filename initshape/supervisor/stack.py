@@ -17,7 +17,8 @@ from initshape.spec.problem import InitshapeError
 from initshape.store import Store, StoreError, StoreSettings, tokens
 from initshape.store.binary import ServerError
 from initshape.store.server import RedisServer
-from initshape.supervisor.child import Child, Guardian, Plan, python
+from initshape.supervisor.child import Child, Plan, python
+from initshape.supervisor.guardian import Guardian
 from initshape.supervisor.place import Place, write_private
 
 READY_SECONDS = 120.0
@@ -53,6 +54,7 @@ class Stack:
         self._lock = -1
         self._redis: RedisServer | None = None
         self._guardian: Guardian | None = None
+        self._guarded: tuple[int | None, tuple[int, ...]] = (None, ())
         self._children: list[Child] = []
 
     def start(self, wanted: Callable[[], bool] = lambda: True) -> bool:
@@ -61,11 +63,14 @@ class Stack:
             self._check()
             self._take_lock()
             port = self._choose_port()
+            self._guardian = Guardian()
             environment = self._start_redis()
+            self._guard()
             self._first_token(environment)
             self._children = self._plan(environment, port)
             for child in self._children:
                 child.start()
+            self._guard()
             if not self._wait_until_ready(wanted):
                 return False
             self.place.announce(self.url)
@@ -79,20 +84,27 @@ class Stack:
         if self._redis is not None and not self._redis.alive():
             self._say("Redis ended; starting it and everything that uses it again")
             port = int(self.url.rpartition(":")[2])
-            self._stop_children()
-            self._stop_redis()
+            self._stop_children(hurry=lambda: True)  # nothing can be handed over without Redis
+            self._redis.close()
             self._children = self._plan(self._start_redis(), port)
         for child in self._children:
             child.tend(self._say)
+        self._guard()
 
     def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
         """Everything down, in order; running jobs are handed over. `hurry` turning true kills instead."""
+        if self._lock < 0:
+            return  # what is in the directory is another server's
         self.place.withdraw()
         self._stop_children(hurry)
-        self._stop_redis()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        if self._redis is not None:
+            self._redis.close()
+            self._redis = None
+        if self._guardian is not None:
+            self._guardian.dismiss()
+            self._guardian = None
+        os.close(self._lock)
+        self._lock = -1
 
     def _check(self) -> None:
         if not self.options.auth and not _is_loopback(self.options.host):
@@ -134,17 +146,8 @@ class Stack:
             self._redis = RedisServer(self.place.data_dir)
         except ServerError as error:
             raise StackError(str(error)) from error
-        self._guardian = Guardian(self._redis.pid)
         self._say(f"Redis is up ({self._redis.version})")
         return self._redis.environment()
-
-    def _stop_redis(self) -> None:
-        if self._guardian is not None:
-            self._guardian.dismiss()
-            self._guardian = None
-        if self._redis is not None:
-            self._redis.close()
-            self._redis = None
 
     def _first_token(self, environment: dict[str, str]) -> None:
         if not self.options.auth:
@@ -158,6 +161,14 @@ class Stack:
             store.close()
         if self.new_token is not None:
             write_private(self.place.token, self.new_token + "\n")
+
+    def _guard(self) -> None:
+        """Tells the guardian who there is, when that has changed."""
+        redis = self._redis.pid if self._redis is not None else None
+        found = (redis, tuple(child.pid for child in self._children if child.pid is not None))
+        if self._guardian is not None and found != self._guarded:
+            self._guardian.watch(*found)
+            self._guarded = found
 
     def _plan(self, environment: dict[str, str], port: int) -> list[Child]:
         api = python("-m", "service", "--host", self.options.host, "--port", str(port))

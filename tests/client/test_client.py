@@ -83,7 +83,9 @@ def test_a_sweep_from_submission_to_table_and_figure(client: Client, local: Loca
     assert states[-1]["counts"]["succeeded"] == 6
     table = client.table(sent["id"])
     assert table.axes == ("scale", "shape")
-    assert [(row["scale"], row["shape"]) for row in table.rows] == [(a, s) for a in (1e-3, 1e-2, 1e-1) for s in (0, 0.9)]
+    assert [(row["scale"], row["shape"]) for row in table.rows] == [
+        (a, s) for a in (1e-3, 1e-2, 1e-1) for s in (0, 0.9)
+    ]
     assert all(row["outcome"] == "converged" for row in table.rows)
     assert client.table_csv(sent["id"]).decode().splitlines()[0].split(",") == list(table.columns)
     assert client.figure(sent["id"], form="svg").startswith(b"<?xml")

@@ -1,0 +1,136 @@
+"""The command line as processes, against a real server and without one."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from conftest import Run
+from serving import command, environment
+
+from initshape.client import connect
+
+EXPERIMENT = """
+name: small
+experiment:
+  dataset: {kind: sparse_regression, dimension: 20, samples: 5, sparsity: 2, test_samples: 10}
+  model: {kind: diagonal}
+  init: {kind: scale_shape, scale: 1e-2, shape: 0.5}
+"""
+SWEEP = """
+name: small sweep
+sweep:
+  base:
+    dataset: {kind: sparse_regression, dimension: 20, samples: 5, sparsity: 2, test_samples: 10}
+    model: {kind: diagonal}
+    init: {kind: scale_shape}
+    flow: {kind: none}
+  axes: [{path: init.scale, values: [1e-3, 1e-1]}, {path: init.shape, values: [0, 0.9]}]
+"""
+Write = Callable[[str, str], str]
+
+
+def test_submit_wait_status_result_figure_list(initshape: Run, write: Write, tmp_path: Path) -> None:
+    done = initshape("submit", write("e.yaml", EXPERIMENT), "--wait")
+    assert done.returncode == 0, done.stderr
+    id = done.stdout.split()[0]
+    assert "converged" in done.stdout
+    assert "implicit" in done.stdout
+    assert id in done.stderr  # progress went to stderr
+
+    assert initshape("status", id).stdout.startswith(f"{id}  succeeded  attempt 1  converged")
+    document = json.loads(initshape("result", id, "--json", "--arrays", "a.npz").stdout)
+    assert document["id"] == id
+    assert (tmp_path / "a.npz").stat().st_size > 1000
+    assert initshape("watch", id).returncode == 0
+
+    assert initshape("figure", id, "loss", "-o", "loss.svg").stdout.strip() == "loss.svg"
+    assert (tmp_path / "loss.svg").read_bytes().startswith(b"<?xml")
+    assert initshape("figure", id, "-o", "loss.gif").returncode == 2
+    assert initshape("figure", id, "pie").returncode == 2
+    assert initshape("figure", id, "-o", "no/such/folder.png").returncode == 2
+
+    listed = initshape("list", "--limit", "50")
+    assert any(line.startswith(id) and line.endswith("small") for line in listed.stdout.splitlines())
+    assert id in [job["id"] for job in json.loads(initshape("list", "--json").stdout)]
+
+
+def test_a_sweep(initshape: Run, write: Write) -> None:
+    done = initshape("submit", write("s.yaml", SWEEP), "--wait")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[:2] for line in done.stdout.splitlines()[2:]] == [
+        ["0.001", "0"], ["0.001", "0.9"], ["0.1", "0"], ["0.1", "0.9"],
+    ]  # fmt: skip
+    again = initshape("submit", write("s.yaml", SWEEP))
+    assert "4 of 4 cells, 4 cached" in again.stdout
+    id = again.stdout.split()[0]
+    assert initshape("result", id, "--csv").stdout.startswith("scale,shape,id,status,outcome")
+    assert initshape("result", id).stdout == done.stdout
+    assert len(json.loads(initshape("result", id, "--json").stdout)["rows"]) == 4
+
+
+def test_finished_but_not_converged(initshape: Run, write: Write) -> None:
+    short = write("short.yaml", EXPERIMENT + "  stop: {max_time: 1e-3}\n")
+    assert initshape("submit", short, "--wait").returncode == 4
+    assert initshape("run", short, "--local").returncode == 4
+    assert "reached_max_time" in initshape("run", short).stdout
+
+
+def test_the_same_without_a_server(initshape: Run, write: Write, tmp_path: Path) -> None:
+    nowhere = {"INITSHAPE_URL": "http://127.0.0.1:1"}
+    file = write("e.yaml", EXPERIMENT)
+    assert initshape("run", file, **nowhere).returncode == 3
+    here = initshape("run", file, "--local", "--json", "--arrays", "here.npz", **nowhere)
+    assert here.returncode == 0, here.stderr
+    assert (tmp_path / "here.npz").exists()
+    there = initshape("run", file, "--json")
+    mine, theirs = json.loads(here.stdout), json.loads(there.stdout)
+    assert mine["id"] == theirs["id"]
+    assert mine["comparisons"][0]["relative_distance"] < 1e-8
+    assert abs(mine["flow"]["population_error"] - theirs["flow"]["population_error"]) < 1e-10
+    sweep = initshape("run", write("s.yaml", SWEEP), "--local", **nowhere)
+    assert sweep.stdout == initshape("run", write("s.yaml", SWEEP)).stdout
+
+
+def test_ctrl_c_detaches_and_a_cancelled_job_exits_1(initshape: Run, write: Write, data_dir: Path) -> None:
+    # Given a job that keeps the one worker busy, and one that waits behind it
+    busy = EXPERIMENT.replace("dimension: 20, samples: 5", "dimension: 80, samples: 30")
+    waiting = EXPERIMENT.replace("shape: 0.5", "shape: 0.25")
+    follower = subprocess.Popen(
+        command("submit", write("busy.yaml", busy), "--wait"), env=environment(data_dir), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert follower.stderr is not None
+    told = follower.stderr.readline()  # the first line of progress: it is sent
+    second = initshape("submit", write("waiting.yaml", waiting)).stdout.split()[0]
+
+    # When the follower is interrupted and the waiting one is cancelled
+    follower.send_signal(signal.SIGINT)
+    output, remarks = follower.communicate(timeout=20)
+    with connect(data_dir=data_dir, environment={}) as client:
+        client._http.request("POST", f"/v1/experiments/{second}/cancel")
+
+    # Then the follower says how to come back, its job goes on, and the other's end is an exit code
+    assert follower.returncode == 130
+    assert output == ""
+    id = told.split(":")[0]
+    assert f"initshape watch {id}" in remarks
+    assert initshape("watch", second).returncode == 1
+    assert initshape("result", second).returncode == 1
+    assert initshape("watch", id).returncode == 0
+
+
+def test_wrong_tokens_and_ids(initshape: Run) -> None:
+    done = initshape("list", INITSHAPE_TOKEN="initshape_wrong")
+    assert done.returncode == 2
+    assert "INITSHAPE_TOKEN" in done.stderr
+    assert initshape("status", "x-" + "a" * 26).returncode == 2
+    assert initshape("status", "../../etc").returncode == 2
+    assert initshape("no-such-command").returncode == 2
+
+
+def test_version(initshape: Run) -> None:
+    assert initshape("version").stdout.startswith("initshape 0.")
