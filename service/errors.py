@@ -218,7 +218,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     kind = _BY_STATUS.get(error.status_code, BAD_REQUEST if error.status_code < 500 else INTERNAL)
     details = {
-        404: f"There is no {_path(request)}; /openapi.json lists every address.",
+        404: f"There is no {_path(request)}. Ids are x- or s- and 26 characters a-z, 2-7; see /openapi.json.",
         405: f"{request.method} is not possible here.",
     }
     detail = details.get(error.status_code, str(error.detail))

@@ -2,57 +2,44 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Path, Query, Request
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from initshape.spec.explain import nearest
 from initshape.spec.problem import ProblemError
-from service.errors import InvalidParameterError, NotFoundError
+from service.errors import InvalidParameterError
 from service.schemas import EXPERIMENT_PATTERN, SWEEP_PATTERN
 
 FigureFormat = Literal["png", "svg", "pdf"]
 Limit = Annotated[int, Query(ge=1, le=200, description="Entries of a page.")]
-Cursor = Annotated[str | None, Query(max_length=64, description="`next` of the page before.")]
+Cursor = Annotated[str | None, Query(pattern="^c[0-9a-f]{1,14}$", description="`next` of the page before.")]
 
-_CURSOR = r"c[0-9a-f]{1,14}"
 _ID = "content id, `{}` and 26 characters"
 
 
-# An id that cannot exist was never known: 404 like any other unknown one, and it never comes near a Redis key.
-def _experiment_id(
-    experiment_id: Annotated[
-        str,
-        Path(description=_ID.format("x-"), json_schema_extra={"pattern": EXPERIMENT_PATTERN}),
-    ],
-) -> str:
-    if not re.fullmatch(EXPERIMENT_PATTERN, experiment_id):
-        raise NotFoundError("No experiment has this id: ids are `x-` and 26 characters a-z, 2-7.")
-    return experiment_id
+# An id that cannot exist matches no route: 404 like any unknown one, and it never comes near a Redis key.
+# Routes write {experiment_id:experiment} and {sweep_id:sweep}.
+class _Experiment(StringConvertor):
+    regex = EXPERIMENT_PATTERN.strip("^$")
 
 
-def _sweep_id(
-    sweep_id: Annotated[str, Path(description=_ID.format("s-"), json_schema_extra={"pattern": SWEEP_PATTERN})],
-) -> str:
-    if not re.fullmatch(SWEEP_PATTERN, sweep_id):
-        raise NotFoundError("No sweep has this id: ids are `s-` and 26 characters a-z, 2-7.")
-    return sweep_id
+class _Sweep(StringConvertor):
+    regex = SWEEP_PATTERN.strip("^$")
 
 
-ExperimentPath = Annotated[str, Depends(_experiment_id)]
-SweepPath = Annotated[str, Depends(_sweep_id)]
+register_url_convertor("experiment", _Experiment())
+register_url_convertor("sweep", _Sweep())
+
+ExperimentPath = Annotated[str, Path(description=_ID.format("x-"), json_schema_extra={"pattern": EXPERIMENT_PATTERN})]
+SweepPath = Annotated[str, Path(description=_ID.format("s-"), json_schema_extra={"pattern": SWEEP_PATTERN})]
 
 
 def cursor_number(cursor: str | None) -> int | None:
-    """Where a page starts. Errors: InvalidParameterError."""
-    if cursor is None:
-        return None
-    if not re.fullmatch(_CURSOR, cursor):
-        hint = "take it from `next` of the page before, or leave it out"
-        raise InvalidParameterError("The cursor is not valid.", errors=(query_problem("cursor", cursor, None, hint),))
-    return int(cursor[1:], 16)
+    """Where a page starts."""
+    return None if cursor is None else int(cursor[1:], 16)
 
 
 def cursor_after(number: int | None) -> str | None:

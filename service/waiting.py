@@ -27,6 +27,7 @@ async def settled(
     seconds: float, pause: float = 0.0,
 ) -> T:  # fmt: skip
     """The last reading. Answers at once when the server stops. Errors: StoreUnavailableError."""
+    seconds = min(seconds, services.settings.longest_wait)
     if seconds <= 0.0:
         return await services.store.run(read())
     waiting = asyncio.ensure_future(wait_until(services.store, services.events, ids, read, done, seconds, pause))

@@ -106,7 +106,7 @@ async def list_experiments(
 
 
 @router.get(
-    "/{experiment_id}",
+    "/{experiment_id:experiment}",
     operation_id="get_experiment",
     responses=problems(NOT_FOUND, INVALID_PARAMETER, open_to_all=False),
 )
@@ -121,7 +121,7 @@ async def get_experiment(
 
 
 @router.post(
-    "/{experiment_id}/cancel",
+    "/{experiment_id:experiment}/cancel",
     operation_id="cancel_experiment",
     responses=problems(NOT_FOUND, INVALID_PARAMETER, open_to_all=False),
 )
@@ -134,7 +134,7 @@ async def cancel_experiment(
 
 
 @router.post(
-    "/{experiment_id}/rerun",
+    "/{experiment_id:experiment}/rerun",
     operation_id="rerun_experiment",
     status_code=202,
     response_description="Queued; `Location` leads to its state.",
@@ -157,7 +157,7 @@ async def rerun_experiment(
 
 
 @router.delete(
-    "/{experiment_id}",
+    "/{experiment_id:experiment}",
     operation_id="delete_experiment",
     responses=problems(NOT_FOUND, INVALID_PARAMETER, open_to_all=False),
 )

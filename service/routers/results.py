@@ -35,7 +35,7 @@ from service.pictures import renderer_version
 from service.routers.experiments import unknown
 from service.services import AppServices, Services
 
-router = APIRouter(prefix="/v1/experiments/{experiment_id}", tags=["results"])
+router = APIRouter(prefix="/v1/experiments/{experiment_id:experiment}", tags=["results"])
 
 RESULT_PROBLEMS = problems(NOT_FOUND, NOT_READY, EXPIRED, open_to_all=False)
 MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}

@@ -107,7 +107,7 @@ async def list_sweeps(
 
 
 @router.get(
-    "/{sweep_id}", operation_id="get_sweep", responses=problems(NOT_FOUND, INVALID_PARAMETER, open_to_all=False)
+    "/{sweep_id:sweep}", operation_id="get_sweep", responses=problems(NOT_FOUND, INVALID_PARAMETER, open_to_all=False)
 )
 async def get_sweep(services: AppServices, caller: CurrentCaller, sweep_id: SweepPath, wait: Wait = 0.0) -> SweepView:
     """State of a sweep; with `wait`, as soon as nothing is queued or running."""
@@ -116,7 +116,7 @@ async def get_sweep(services: AppServices, caller: CurrentCaller, sweep_id: Swee
 
 
 @router.post(
-    "/{sweep_id}/cancel",
+    "/{sweep_id:sweep}/cancel",
     operation_id="cancel_sweep",
     responses=problems(NOT_FOUND, INVALID_PARAMETER, open_to_all=False),
 )
@@ -129,7 +129,7 @@ async def cancel_sweep(services: AppServices, caller: Member, sweep_id: SweepPat
 
 
 @router.post(
-    "/{sweep_id}/retry",
+    "/{sweep_id:sweep}/retry",
     operation_id="retry_sweep",
     status_code=202,
     responses=problems(NOT_FOUND, FULL, open_to_all=False),

@@ -22,7 +22,7 @@ from service.routers.sweeps import read_sweep
 from service.schemas import Table
 from service.services import AppServices, Services
 
-router = APIRouter(prefix="/v1/sweeps/{sweep_id}", tags=["tables"])
+router = APIRouter(prefix="/v1/sweeps/{sweep_id:sweep}", tags=["tables"])
 
 
 @router.get(

@@ -18,7 +18,7 @@ CLOSED = [("GET", "/v1/experiments"), ("POST", "/v1/experiments"), ("POST", "/v1
           ("GET", f"/v1/experiments/{OWN}"), ("GET", f"/v1/experiments/{OWN}/result"),
           ("DELETE", f"/v1/experiments/{OWN}"),
           ("GET", "/v1/sweeps"), ("POST", "/v1/sweeps"), ("GET", f"/v1/sweeps/s{OWN[1:]}/table.csv"),
-          ("GET", "/v1/experiments/nonsense?wait=x")]  # fmt: skip
+          ("GET", f"/v1/experiments/{OWN}?wait=x")]  # fmt: skip
 
 
 @pytest.mark.parametrize(
