@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from initshape.datasets import Dataset
 from initshape.models import AbstractModel
-from initshape.spec.defaults import DESCENT_STEPS, FLOW_STEPS, RELATIVE_RESIDUAL
+from initshape.spec.defaults import DESCENT_STEPS, FLOW_STEPS, LOG_TRAIN_LOSS, RELATIVE_RESIDUAL
 from initshape.spec.experiment import Experiment
 from initshape.spec.feasibility import INCONSISTENT, relative_least_squares_residual
 from initshape.spec.flow import GradientDescent, GradientFlow
@@ -19,6 +19,7 @@ from initshape.spec.flow import GradientDescent, GradientFlow
 if TYPE_CHECKING:
     from initshape.flows import FlowProgress, FlowSettings, FlowSolution
     from initshape.flows.gradient_descent import DescentSettings
+    from initshape.flows.margin import MarginSettings
 
 Vector = NDArray[np.float64]
 
@@ -35,8 +36,11 @@ class Progress:
 
 
 def feasible(experiment: Experiment, dataset: Dataset) -> bool:
-    """Whether any parameters can fit the data: a linear network needs y in the range of X."""
-    if getattr(experiment.model, "activation", "identity") != "identity":
+    """Whether any parameters can fit the data: a linear network needs y in the range of X.
+
+    Separability of classes is the margin flow's own first question.
+    """
+    if experiment.loss.kind != "square" or getattr(experiment.model, "activation", "identity") != "identity":
         return True
     return relative_least_squares_residual(dataset.X, dataset.y) <= INCONSISTENT
 
@@ -52,6 +56,7 @@ def simulate(
     """Trains the network as `experiment.flow` says. **Shape**: theta (P,), targets (d,)."""
     from initshape.flows import integrate
     from initshape.flows.gradient_descent import descend
+    from initshape.flows.margin import integrate_margin
 
     def on_block(state: FlowProgress) -> None:
         report(Progress("flow", 0.2 + 0.75 * state.fraction, state.time, state.steps, state.relative_residual))
@@ -62,6 +67,16 @@ def simulate(
         settings = _descent_settings(experiment, experiment.flow)
         return descend(*arguments, settings, observers=targets, coordinates=coordinates, on_progress=on_block)
     assert isinstance(experiment.flow, GradientFlow)  # noqa: S101 - run() simulates nothing for `none`
+    if experiment.loss.kind != "square":
+        return integrate_margin(
+            *arguments,
+            _margin_settings(experiment, experiment.flow),
+            loss=experiment.loss.kind,
+            linear=model.linear,
+            observers=targets,
+            coordinates=coordinates,
+            on_progress=on_block,
+        )
     flow_settings = _flow_settings(experiment, experiment.flow)
     return integrate(*arguments, flow_settings, observers=targets, coordinates=coordinates, on_progress=on_block)
 
@@ -80,6 +95,21 @@ def _flow_settings(experiment: Experiment, flow: GradientFlow) -> FlowSettings:
         max_seconds=stop.max_seconds,
         points=experiment.trajectory.points,
         integrator=flow.integrator,
+    )
+
+
+def _margin_settings(experiment: Experiment, flow: GradientFlow) -> MarginSettings:
+    from initshape.flows.margin import MarginSettings
+
+    stop = experiment.stop
+    return MarginSettings(
+        log_train_loss=stop.log_train_loss or LOG_TRAIN_LOSS,
+        rtol=flow.rtol,
+        atol=flow.atol,
+        max_time=stop.max_time,
+        max_steps=stop.max_steps or FLOW_STEPS,
+        max_seconds=stop.max_seconds,
+        points=experiment.trajectory.points,
     )
 
 

@@ -56,7 +56,8 @@ class _Weights(_Part):
 class FlowReport(_Weights):
     """What the simulation did. `time` is the flow time of the last integrated state; `seconds` excludes compilation.
 
-    `ntk_change` = ||K(end) - K(0)||_F / ||K(0)||_F of the tangent kernel on the training inputs.
+    Classification: `gamma` = -ln L = -`log_train_loss`, `margin` = min_n y_n f(x_n) over the norm of w, and `time` is
+    tau with d tau = L dt, in which the flow is that of gamma. `ntk_change` = ||K(end) - K(0)||_F / ||K(0)||_F of the tangent kernel on the training inputs.
     """
 
     outcome: Outcome
@@ -70,6 +71,9 @@ class FlowReport(_Weights):
     relative_residual: Number = None
     invariant_drift: Number = None
     ntk_change: Number = None
+    gamma: Number = None
+    margin: Number = None
+    log_train_loss: Number = None
     seconds: Number = None
     compile_seconds: Number = None
 
