@@ -16,6 +16,7 @@ from initshape.flows.state import Controls, FlowState, Problem, Verdict
 from initshape.models import AbstractModel
 
 OBSERVERS_PADDED_TO = 4
+"""Targets come in multiples of this (none is padded too), so that their number rarely compiles anything."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,15 @@ def compiled_arguments(
     """The padded model and the arguments of its compiled block; `save` is the first saved time and the ratio."""
     plain = begin.problem
     samples, dimension = bucket(len(plain.y)), bucket(begin.model.dimension)
+    more_targets = max(-len(plain.targets) % OBSERVERS_PADDED_TO, OBSERVERS_PADDED_TO - len(plain.targets))
     model, theta, X, y = begin.model.pad(begin.theta, plain.X, plain.y, dimension, samples)
     problem = plain._replace(
         X=Design(X, np.ascontiguousarray(X.T)),
         y=y,
         invariants=model.invariants(theta),
         invariant_scale=model.invariant_scale(theta),
-        targets=_padded(plain.targets, -len(plain.targets) % OBSERVERS_PADDED_TO, dimension - begin.model.dimension),
-        target_norms=np.pad(plain.target_norms, (0, -len(plain.targets) % OBSERVERS_PADDED_TO), constant_values=1.0),
+        targets=np.pad(plain.targets, ((0, more_targets), (0, dimension - begin.model.dimension))),
+        target_norms=np.pad(plain.target_norms, (0, more_targets), constant_values=1.0),
         coordinates=np.pad(plain.coordinates, (0, bucket(len(plain.coordinates)) - len(plain.coordinates))),
     )
     controls = Controls(
@@ -139,7 +141,3 @@ def absolute_tolerance(model: AbstractModel, theta: Floats, settings: FlowSettin
     if settings.atol is not None:
         return np.full(theta.shape, settings.atol)
     return np.asarray(settings.rtol * model.magnitude(theta), dtype=np.float64)
-
-
-def _padded(rows: Floats, more: int, columns: int) -> Floats:
-    return np.pad(rows, ((0, more), (0, columns)))
