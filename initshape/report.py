@@ -17,8 +17,9 @@ from initshape.models import AbstractModel
 from initshape.provenance import provenance
 from initshape.regularizers import Fit
 from initshape.spec.experiment import Experiment
+from initshape.spec.flow import GradientDescent
 from initshape.spec.outcome import Exactness, Outcome
-from initshape.spec.result import ArrayInfo, Completion, FitReport, FlowReport, Result
+from initshape.spec.result import ArrayInfo, Completion, Condition, FitReport, FlowReport, Result
 
 if TYPE_CHECKING:
     from initshape.flows import FlowSolution
@@ -59,7 +60,7 @@ def result_of(computation: Computation, arrays: Mapping[str, NDArray[Any]], id: 
         outcome=outcome,
         advice=outcome.advice,
         flow=flow,
-        fits=tuple(_fit_report(found, dataset, _noise_variance(computation.experiment)) for found in fits.values()),
+        fits=tuple(_fit_report(found, dataset, computation.experiment) for found in fits.values()),
         comparisons=tuple(found for found in comparisons if found is not None),
         regime=None if w is None else comparison.regime(w, of, dict(fits)),
         citations=_citations(computation.experiment, fits),
@@ -128,23 +129,32 @@ def weights_report(w: Vector, dataset: Dataset, noise_variance: float) -> dict[s
     }
 
 
+def _claim(found: Fit, experiment: Experiment) -> tuple[Exactness, tuple[Condition, ...]]:
+    """Exactness and conditions of a fit for what was run: a theorem on the flow is a limit for gradient descent."""
+    if isinstance(experiment.flow, GradientDescent) and found.exactness is Exactness.exact:
+        name = "step size tends to 0: the theorem is about the gradient flow"
+        return Exactness.limit, (*found.conditions, Condition(name=name, holds=False, value=experiment.flow.step_size))
+    return found.exactness, found.conditions
+
+
 def _noise_variance(experiment: Experiment) -> float:
     """Of the labels; NaN where the data are given and nobody knows."""
     return float(getattr(experiment.dataset, "noise_variance", math.nan))
 
 
-def _fit_report(found: Fit, dataset: Dataset, noise_variance: float) -> FitReport:
+def _fit_report(found: Fit, dataset: Dataset, experiment: Experiment) -> FitReport:
+    exactness, conditions = _claim(found, experiment)
     return FitReport(
         regularizer=found.regularizer,
         outcome=found.outcome,
-        exactness=found.exactness,
+        exactness=exactness,
         theorem=found.theorem,
-        conditions=found.conditions,
+        conditions=conditions,
         reason=found.reason,
         relative_residual=found.relative_residual,
         kkt_residual=found.kkt_residual,
         value=found.value,
-        **({} if found.w is None else weights_report(found.w, dataset, noise_variance)),
+        **({} if found.w is None else weights_report(found.w, dataset, _noise_variance(experiment))),
         iterations=found.iterations,
         seconds=found.seconds,
     )

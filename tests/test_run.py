@@ -150,3 +150,14 @@ def test_progress_covers_the_run_and_can_stop_it() -> None:
     assert seen[0].stage == "dataset"
     fractions = [p.fraction for p in seen]
     assert fractions == sorted(fractions)
+
+
+def test_gradient_descent_meets_the_theory_of_the_flow_only_in_the_limit() -> None:
+    gaps = []
+    for step_size in (0.04, 0.004):
+        output = compute(flow={"kind": "gradient_descent", "step_size": step_size})
+        (implicit,) = [f for f in output.result.fits if f.regularizer == "implicit"]
+        assert implicit.exactness == "limit"
+        assert implicit.conditions[-1].value == step_size
+        gaps.append(next(c.relative_distance for c in output.result.comparisons if c.regularizer == "implicit"))
+    assert 5.0 < gaps[0] / gaps[1] < 20.0

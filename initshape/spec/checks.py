@@ -166,7 +166,7 @@ def _check_flow(experiment: Experiment) -> Iterator[ProblemError]:
         return
     if experiment.loss.kind != "square":
         yield problem("/flow/kind", flow.kind, "gradient_flow, none",
-                      f"with the {experiment.loss.kind} loss use gradient_flow: descent would need e^gamma steps")  # fmt: skip
+                      "classification uses gradient_flow: descent would need about e^gamma steps")  # fmt: skip
     if flow.batch_size is not None and flow.batch_size > experiment.dataset.samples:
         yield problem("/flow/batch_size", flow.batch_size, f"at most samples = {experiment.dataset.samples}",
                       "lower batch_size, or leave it out for the full batch")  # fmt: skip

@@ -57,7 +57,8 @@ class FlowReport(_Weights):
     """What the simulation did. `time` is the flow time of the last integrated state; `seconds` excludes compilation.
 
     Classification: `gamma` = -ln L = -`log_train_loss`, `margin` = min_n y_n f(x_n) over the norm of w, and `time` is
-    tau with d tau = L dt, in which the flow is that of gamma. `ntk_change` = ||K(end) - K(0)||_F / ||K(0)||_F of the tangent kernel on the training inputs.
+    tau with d tau = L dt, in which the flow is that of gamma. `ntk_change` = ||K(end) - K(0)||_F / ||K(0)||_F of the
+    tangent kernel on the training inputs.
     """
 
     outcome: Outcome
