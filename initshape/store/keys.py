@@ -12,7 +12,7 @@ attempts:{id}                 list     ended attempts, oldest first (JSON)      
 stream:{id}                   stream   status changes and progress                          active: none; STREAM after
 result:{id}                   hash     the served result: document, etag, manifest, arrays  RESULT from the last read
 upload:{id}:{fence}           hash     a result that waits for its fenced finish            UPLOAD
-dataset:{dataset id}          hash     arrays that many results share                       as its last read result
+dataset:{digest}              hash     arrays that many results share                       as its last read result
 part:{digest}                 string   a large section of experiments                       PART from the last use
 waiting:{queue}               zset     id -> order of arrival                               none, empties
 lines:{queue}                 zset     "priority:user" -> whose turn it is                  none, empties

@@ -1,0 +1,324 @@
+"""Every life-cycle script in random order, against the real server, a model in Python, and the table of states.
+
+After each step the indexes, the queue and the leases must say the same as the records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from initshape.spec.status import TRANSITIONS, Status
+from initshape.store import Store, StoreSettings, leases
+from initshape.store.jobs import Answer, Stop
+from initshape.store.keys import INDEX, LEASES, key
+from initshape.store.leases import Claim, Finish
+from initshape.store.operation import Command, Operation
+from tests.store.desk import Clock, Desk
+
+NAMES = ("x-1", "x-2", "x-3")
+IDS = st.sampled_from(NAMES)
+USERS = st.sampled_from(["ann", "bob"])
+RARELY = st.sampled_from([False, False, False, True])
+ACTIVE = {Status.running, Status.cancelling}
+LEASE_MS = round(leases.LEASE_SECONDS * 1000)
+
+
+@dataclass
+class Job:
+    """What the model knows about one job."""
+
+    status: Status
+    submitters: set[str]
+    owner: str
+    attempt: int = 0
+    fence: int = 0
+    lost: int = 0
+    expiry: int = 0
+    known: bool = False
+    result: bool = False
+    doomed: bool = False
+
+    def move(self, status: Status) -> None:
+        assert status in TRANSITIONS[self.status], f"{self.status} -> {status} is not in the table"
+        self.status = status
+
+
+class LifeCycle(RuleBasedStateMachine):
+    """The model and the store side by side."""
+
+    address: StoreSettings
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.store = Store(self.address, self.clock)
+        self.desk = Desk(self.store, self.clock)
+        self.jobs: dict[str, Job] = {}
+        self.claims: list[Claim] = []
+        self.highest_fence = 0
+        self.last_reap: int | None = None
+        self.grace = 0
+
+    @initialize()
+    def empty(self) -> None:
+        self.store.client.flushdb()
+
+    def teardown(self) -> None:
+        self.store.close()
+
+    def _end(self, name: str, job: Job, status: Status) -> None:
+        job.move(status)
+        if job.doomed:
+            del self.jobs[name]
+
+    def _holds(self, claim: Claim) -> Job | None:
+        job = self.jobs.get(claim.id)
+        return job if job is not None and job.status in ACTIVE and job.fence == claim.fence else None
+
+    def _some_claim(self, data: st.DataObject) -> Claim:
+        """A recent one more often than not: old ones are all fenced off alike."""
+        return data.draw(st.sampled_from([*self.claims, *self.claims[-2:], *self.claims[-2:]]))
+
+    @rule(name=IDS, user=USERS, priority=st.integers(-1, 1))
+    def submit(self, name: str, user: str, priority: int) -> None:
+        reply = self.desk.submit(name, user, priority=priority)
+        job = self.jobs.get(name)
+        if job is None:
+            self.jobs[name] = Job(Status.queued, {user}, user)
+            assert reply.answer is Answer.queued
+            return
+        job.submitters.add(user)
+        if job.status is Status.succeeded and job.known:
+            assert reply.answer is Answer.known
+        elif job.status.terminal:
+            assert reply.answer is Answer.queued
+            job.move(Status.queued)
+            job.lost = 0
+        else:
+            assert reply.answer is Answer.joined
+            job.doomed = False
+            if job.status is Status.cancelling:
+                job.move(Status.running)
+        assert (reply.status, reply.attempt) == (job.status, job.attempt)
+
+    @rule(name=IDS, user=USERS)
+    def rerun(self, name: str, user: str) -> None:
+        reply = self.desk.rerun(name, user)
+        job = self.jobs.get(name)
+        if job is None:
+            assert reply.answer is Answer.missing
+            return
+        job.submitters.add(user)
+        job.doomed = False
+        if job.status.terminal:
+            job.move(Status.queued)
+            job.lost = 0
+        elif job.status is Status.cancelling:
+            job.move(Status.running)
+        assert reply.status is job.status
+
+    @rule(worker=st.sampled_from(["w1", "w2"]), limit=st.integers(1, 2))
+    def claim(self, worker: str, limit: int) -> None:
+        queued = {name for name, job in self.jobs.items() if job.status is Status.queued}
+        first = {name for name in queued if self.desk.read(name).position == 0}
+        claims = self.desk.claim(worker, limit=limit)
+        assert len(claims) == min(1, len(queued))  # without a batch key one at a time
+        for claim in claims:
+            assert claim.id in first
+            assert claim.fence > self.highest_fence
+            self.highest_fence = claim.fence
+            job = self.jobs[claim.id]
+            job.move(Status.running)
+            job.attempt += 1
+            job.fence = claim.fence
+            job.expiry = self.clock.now + LEASE_MS
+            assert claim.attempt == job.attempt
+            self.claims.append(claim)
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def renew(self, data: st.DataObject) -> None:
+        claim = self._some_claim(data)
+        renewal = self.desk.renew(claim)
+        job = self._holds(claim)
+        assert renewal.held == (job is not None)
+        if job is not None:
+            assert renewal.cancel == (job.status is Status.cancelling)
+            job.expiry = self.clock.now + LEASE_MS
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), known=st.booleans())
+    def finish(self, data: st.DataObject, known: bool) -> None:
+        claim = self._some_claim(data)
+        reply = self.desk.finish(claim, known=known)
+        job = self._holds(claim)
+        if job is None:
+            other = self.jobs.get(claim.id)
+            repeated = other is not None and other.status is Status.succeeded and other.fence == claim.fence
+            assert reply is (Finish.accepted if repeated else Finish.stale)
+            return
+        assert reply is Finish.accepted
+        job.known, job.result = known, True
+        self._end(claim.id, job, Status.succeeded)
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), how=st.sampled_from(["fail", "stop", "hand over"]))
+    def release(self, data: st.DataObject, how: str) -> None:
+        claim = self._some_claim(data)
+        job = self._holds(claim)
+        if how == "fail":
+            reply = self.desk.fail(claim)
+        else:
+            say = leases.stopped if how == "stop" else leases.hand_over
+            reply = self.store.run(say(claim.id, claim.fence))
+        assert reply is (Finish.stale if job is None else Finish.accepted)
+        if job is None:
+            return
+        if how == "fail":
+            self._end(claim.id, job, Status.failed)
+        elif job.status is Status.cancelling:
+            self._end(claim.id, job, Status.cancelled)
+        else:
+            job.move(Status.queued)
+
+    @rule(name=IDS, user=USERS, force=RARELY, delete=RARELY)
+    def stop(self, name: str, user: str, force: bool, delete: bool) -> None:
+        reply = (self.desk.delete if delete else self.desk.cancel)(name, user, force)
+        job = self.jobs.get(name)
+        if job is None:
+            assert reply.answer is Stop.missing
+            return
+        if job.doomed:
+            assert reply.answer is (Stop.deleted if delete else Stop.unchanged)
+            return
+        if not delete and job.status not in {Status.queued, Status.running}:
+            assert reply.answer is Stop.unchanged
+            return
+        others = job.submitters - {user}
+        if not force:
+            if user not in job.submitters and (others or job.owner != user):
+                assert reply.answer is Stop.foreign
+                return
+            if others:
+                assert reply.answer is Stop.withdrawn
+                job.submitters.discard(user)
+                return
+        job.submitters.clear()
+        if job.status is Status.queued:
+            job.move(Status.cancelled)
+        elif job.status is Status.running:
+            job.move(Status.cancelling)
+        assert reply.status is job.status
+        assert reply.answer is (Stop.deleted if delete else Stop.stopped)
+        if delete and job.status is Status.cancelling:
+            job.doomed = True
+        elif delete:
+            del self.jobs[name]
+
+    @rule(seconds=st.sampled_from([0.3, 0.9, 1.9, 2.1, 6.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.clock.pass_seconds(seconds)
+
+    @precondition(lambda self: self.claims)
+    @rule()
+    def workers_die(self) -> None:
+        """Nobody renews for more than a lease, while a reaper is at work."""
+        for _ in range(7):
+            self.clock.pass_seconds(1.0)
+            self.reap()
+
+    @rule()
+    def reap(self) -> None:
+        now = self.clock.now
+        if self.last_reap is None or now - self.last_reap > leases.GAP_SECONDS * 1000:
+            self.grace = now + LEASE_MS
+        self.last_reap = now
+        taken = self.desk.reap()
+        if now < self.grace:
+            assert taken == 0
+            return
+        expired = [name for name, job in self.jobs.items() if job.status in ACTIVE and job.expiry < now]
+        assert taken == len(expired)
+        for name in expired:
+            job = self.jobs[name]
+            if job.status is Status.cancelling:
+                self._end(name, job, Status.cancelled)
+                continue
+            job.lost += 1
+            job.move(Status.failed if job.lost >= leases.POISON_LIMIT else Status.queued)
+
+    @invariant()
+    def everything_agrees(self) -> None:
+        """All reads in one round trip, for thousands of steps."""
+        statuses, lines = list(Status), [f"{p}:{u}" for p in (-1, 0, 1) for u in ("ann", "bob")]
+        found = iter(self.store.run(_read(statuses, lines)))
+        names = lambda: {name.decode() for name in next(found)}  # noqa: E731
+        by_status = {s: {n for n, j in self.jobs.items() if j.status is s} for s in statuses}
+        for name in NAMES:
+            status, attempt, fence, users, result, ttl = (next(found) for _ in range(6))
+            job = self.jobs.get(name)
+            if job is None:
+                assert status is None
+                continue
+            assert (status.decode(), int(attempt), int(fence)) == (job.status, job.attempt, job.fence)
+            assert {user.decode() for user in users} == job.submitters
+            assert bool(result) == job.result
+            assert (ttl >= 0) == job.status.terminal  # an active job never expires
+        for status_ in statuses:
+            assert names() == by_status[status_]
+        assert names() == set(self.jobs)
+        assert names() == by_status[Status.running] | by_status[Status.cancelling]
+        assert names() == by_status[Status.queued]
+        # every queued job stands in the line of each of its submitters, and only there; empty lines are closed
+        standing: dict[str, set[str]] = {}
+        open_lines = names()
+        filled = set()
+        for line in lines:
+            for name in names():
+                filled.add(line)
+                standing.setdefault(name, set()).add(line.partition(":")[2])
+        assert open_lines == filled
+        assert standing == {name: self.jobs[name].submitters for name in by_status[Status.queued]}
+
+
+def _read(statuses: list[Status], lines: list[str]) -> Operation[list[Any]]:
+    commands: list[Command] = []
+    for name in NAMES:
+        job = key("job", name)
+        commands += [("HGET", job, "status"), ("HGET", job, "attempt"), ("HGET", job, "fence")]
+        commands += [("HKEYS", key("submitters", name)), ("EXISTS", key("result", name)), ("TTL", job)]
+    commands += [("ZRANGE", key("status", status.value), 0, -1) for status in statuses]
+    commands += [("ZRANGE", name, 0, -1) for name in (INDEX, LEASES, key("waiting", "cpu"), key("lines", "cpu"))]
+    commands += [("ZRANGE", key("line", "cpu", line), 0, -1) for line in lines]
+    return (yield commands)
+
+
+def test_the_scripts_keep_to_the_table_of_states(settings: StoreSettings) -> None:
+    _run(settings, examples=60, steps=50)
+
+
+@pytest.mark.long
+def test_the_scripts_keep_to_the_table_of_states_for_long(settings: StoreSettings) -> None:
+    _run(settings, examples=2000, steps=80)
+
+
+def _run(address: StoreSettings, examples: int, steps: int) -> None:
+    machine = type("Machine", (LifeCycle,), {"address": address})
+    chosen = settings(
+        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck),
+        derandomize=True, database=None, report_multiple_bugs=False,
+    )  # fmt: skip
+    run_state_machine_as_test(machine, settings=chosen)
