@@ -28,6 +28,11 @@ class BalancedBranch(AbstractBranch):
     growth: Array
 
     @property
+    def product(self) -> Array:  # type: ignore[override]
+        """sign |z|^L."""
+        return np.asarray(self.sign * self._size() ** self.depth)
+
+    @property
     def change(self) -> Array:  # type: ignore[override]
         """sign alpha^L (e^(L growth) - 1)."""
         return np.asarray(self.sign * self.alpha**self.depth * np.expm1(self.depth * self.growth))

@@ -24,10 +24,12 @@ class AbstractBranch(ABC):
     All u_l^2 - u_k^2 are conserved, so one number per coordinate moves: z, the smallest layer with the sign of the
     whole product. dz/ds = prod of the other magnitudes >= 0. With L >= 3 layers |z| becomes infinite at finite s.
 
-    **Shape**: everything (d,). `change` = product - initial product, to full relative accuracy; `slope` =
+    **Shape**: everything (d,). `product` of the layers and its `change` = product - initial product, each to full
+    relative accuracy: one is lost where the branch hardly moves, the other where it decays. `slope` =
     sum_l prod_{k != l} u_k^2, the branch's part of dw/dR.
     """
 
+    product: Array
     change: Array
     slope: Array
 

@@ -13,7 +13,8 @@ from initshape.regularizers.branch import TIED, AbstractBranch
 from initshape.regularizers.general_branch import general
 
 _EPS = float(np.finfo(float).eps)
-_LONGEST = 1e300
+_LARGEST = 1e300
+_LONGEST_SEARCH = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +59,10 @@ class DeepPotential(AbstractPotential):
     def terms(self, w: Array) -> Array:
         """Q = R (w - w0) - (psi - R w0), the latter the area of both branches: nothing cancels near w0."""
         lower, upper = self.domain()
+        inside = ((lower < w) & (w < upper)) | (w == self.w0)
         state = self._at(w)
-        terms = state.R * state.moved - state.plus.area() - state.minus.area()
-        return np.where(((lower < w) & (w < upper)) | (w == self.w0), np.maximum(terms, 0.0), np.inf)
+        terms = state.R * np.where(inside, w - self.w0, 0.0) - state.plus.area() - state.minus.area()
+        return np.where(inside, np.maximum(terms, 0.0), np.inf)
 
     def inverse(self, R: Array) -> Array:
         """w(R), in steps inside the domain; signed infinity where R lies beyond a blow-up."""
@@ -69,7 +71,7 @@ class DeepPotential(AbstractPotential):
             for _ in range(1000):
                 reach = state.reach(left > 0.0)
                 change = np.clip(left, -reach, reach)
-                if not np.any(change) or not np.all(np.abs(state.w) < _LONGEST):
+                if not np.any(change) or not np.all(np.abs(state.w) < _LARGEST):
                     break
                 state, _ = state.advance(change)
                 left = np.where(np.abs(left) <= reach, 0.0, left - change)
@@ -92,39 +94,50 @@ class DeepPotential(AbstractPotential):
         a fixed decrease would make it crawl, since far from a blow-up the gap hardly changes.
         """
         lower, upper = self.domain()
-        goal = np.where((lower < w) & (w < upper), w, self.w0) - self.w0
+        goal = np.where((lower < w) & (w < upper), w, self.w0)
+        near = np.abs(goal - self.w0) < 0.5 * np.abs(self.w0)  # there w - w0 is exact, elsewhere w says more
+        size = np.where(near, np.abs(goal - self.w0), np.abs(goal))
+
+        def gap_of(state: DeepState) -> Array:
+            return np.where(near, (goal - self.w0) - state.moved, goal - state.w)
+
         state = self.start()
-        gap = goal - state.moved
-        for _ in range(500):
+        gap = gap_of(state)
+        done = np.zeros(gap.shape, dtype=bool)
+        for _ in range(_LONGEST_SEARCH):
             with np.errstate(divide="ignore", invalid="ignore"):
                 change = np.where(gap == 0.0, 0.0, gap / state.slope)
             reach = state.reach(gap > 0.0)
             change = np.clip(change, -reach, reach)
-            settled = np.abs(change) <= 2.0 * _EPS * np.abs(state.R)
-            if np.all(settled | (np.abs(gap) <= 4.0 * _EPS * np.abs(goal))):
+            done |= (np.abs(change) <= 2.0 * _EPS * np.abs(state.R)) | (np.abs(gap) <= 4.0 * _EPS * size)
+            if np.all(done):
                 break
-            change = np.where(settled, 0.0, change)
+            change = np.where(done, 0.0, change)
             for _ in range(60):
                 moved, _ = state.advance(change)
-                new_gap = goal - moved.moved
-                worse = (np.sign(new_gap) != np.sign(gap)) & (np.abs(new_gap) >= 0.9 * np.abs(gap)) & (change != 0.0)
+                new_gap = gap_of(moved)
+                worse = (np.sign(new_gap) != np.sign(gap)) & (np.abs(new_gap) >= 0.9 * np.abs(gap)) & ~done
                 if not np.any(worse):
                     break
                 change = np.where(worse, 0.5 * change, change)
-            stuck = np.abs(new_gap) >= np.abs(gap)
+            # at the rounding floor the gap no longer shrinks
+            done |= (np.abs(new_gap) >= np.abs(gap)) & (np.abs(gap) <= 1e-12 * (size + np.abs(self.w0)))
             state, gap = moved, new_gap
-            if np.all(stuck | settled) and np.all(np.abs(gap) <= 1e-12 * np.abs(goal)):
-                break  # the rounding floor
         return state
 
 
 @dataclass(frozen=True, eq=False)
 class DeepState(AbstractMirrorState):
-    """Both branches at one R; `moved` = w - w(0), a sum of two terms of one sign. **Shape**: (d,)."""
+    """Both branches at one R. **Shape**: (d,).
+
+    `moved` = w - w(0) is a sum of two terms of one sign. w is w(0) + moved or the difference of the two products,
+    whichever rounds less: lazy coordinates live in the last digits of the products, decaying ones in those of w(0).
+    """
 
     plus: AbstractBranch
     minus: AbstractBranch
     R: Array
+    w0: Array
     moved: Array
     w: Array
     slope: Array
@@ -132,8 +145,12 @@ class DeepState(AbstractMirrorState):
     @classmethod
     def join(cls, plus: AbstractBranch, minus: AbstractBranch, R: Array, w0: Array) -> Self:
         """The state of two branches that stand at R and -R."""
-        moved = plus.change - minus.change
-        return cls(plus=plus, minus=minus, R=R, moved=moved, w=w0 + moved, slope=plus.slope + minus.slope)
+        rise, fall = plus.change, minus.change
+        moved = rise - fall
+        by_change = np.abs(w0) + np.abs(rise) + np.abs(fall)
+        by_product = np.abs(plus.product) + np.abs(minus.product)
+        w = np.where(by_change <= by_product, w0 + moved, plus.product - minus.product)
+        return cls(plus=plus, minus=minus, R=R, w0=w0, moved=moved, w=w, slope=plus.slope + minus.slope)
 
     def reach(self, forward: np.ndarray) -> Array:
         """How far R may move, up where `forward`, else down, before either branch has grown by e^8."""
@@ -146,10 +163,9 @@ class DeepState(AbstractMirrorState):
         return float(np.min(steps, initial=np.inf))
 
     def advance(self, change: Array) -> tuple[Self, Array]:
-        w0 = self.w - self.moved
         plus, gain = self.plus.advance(change)
         minus, loss = self.minus.advance(-change)
-        return self.join(plus, minus, self.R + change, w0), gain + loss
+        return self.join(plus, minus, self.R + change, self.w0), gain + loss
 
 
 def _branch(layers: Array) -> AbstractBranch:

@@ -67,6 +67,10 @@ class BranchShape:
             product = product * np.sqrt(square + c)
         return product
 
+    def product(self, z: Array) -> Array:
+        """z prod_{l >= 1} sqrt(z^2 + c_l)."""
+        return np.where(self.frozen, 0.0, z * np.sqrt(z * z + self.c[0]) * self.rate(z))
+
     def change(self, z: Array, dz: Array) -> Array:
         """product(z) - product(z0) with dz = z - z0: by a telescoping sum whose terms have one sign."""
         square, head, total = z * z, z, dz
@@ -92,6 +96,11 @@ class GeneralBranch(AbstractBranch):
     shape: BranchShape
     grown: Array
     dz: Array
+
+    @cached_property
+    def product(self) -> Array:  # type: ignore[override]
+        """The product of the layers."""
+        return self.shape.product(self._z)
 
     @cached_property
     def change(self) -> Array:  # type: ignore[override]

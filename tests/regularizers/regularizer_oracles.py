@@ -83,3 +83,67 @@ def relative_error(got: float, want: mpmath.mpf) -> float:
     if want == 0:
         return 0.0 if got == 0 else float("inf")
     return float(abs((mpmath.mpf(float(got)) - want) / want))
+
+
+def balanced_deep(x: float, alpha: float, depth: int) -> tuple[mpmath.mpf, mpmath.mpf, mpmath.mpf]:
+    """R, Q and dw/dR at w = x for all layers equal to alpha: w = alpha^L 2 cosh(v)^p sinh(p v), z = tanh v."""
+    a, p = mpmath.mpf(alpha), mpmath.mpf(depth) / (depth - 2)
+    target = abs(mpmath.mpf(x)) / a**depth
+    v = mpmath.asinh(target / 2) / (2 * p) if target < 1 else mpmath.log(target * 2**p) / (2 * p)
+    for _ in range(300):
+        cosh, sinh = mpmath.cosh(v), mpmath.sinh(v)
+        gap = 2 * cosh**p * mpmath.sinh(p * v) - target
+        slope = 2 * p * cosh ** (p - 1) * (sinh * mpmath.sinh(p * v) + cosh * mpmath.cosh(p * v))
+        new = v - gap / slope
+        new = v / 2 if new <= 0 else new
+        if abs(new - v) <= mpmath.mpf(10) ** -140 * v:
+            break
+        v = new
+    z = mpmath.tanh(v)
+    R = z / ((depth - 2) * a ** (depth - 2))
+    rising, falling = (a * (1 + s * z) ** (-mpmath.mpf(1) / (depth - 2)) for s in (-1, 1))
+    psi = (rising**2 + falling**2 - 2 * a**2) / 2
+    speed = depth * (rising ** (2 * depth - 2) + falling ** (2 * depth - 2))
+    return mpmath.sign(x) * R, R * abs(mpmath.mpf(x)) - psi, speed
+
+
+def branch_pair(layers: np.ndarray, R: float) -> tuple[mpmath.mpf, mpmath.mpf, mpmath.mpf]:
+    """w, Q and dw/dR of one coordinate after the time R: 45-digit quadrature of ds = dz/prod sqrt(z^2 + c).
+
+    **Shape**: layers (2, L).
+    """
+    with mpmath.workdps(45):
+        w, psi, slope = mpmath.mpf(0), mpmath.mpf(0), mpmath.mpf(0)
+        for layer, sign in zip(layers, (1, -1), strict=True):
+            z0, z, others = _branch_after([mpmath.mpf(float(u)) for u in layer], sign * mpmath.mpf(R))
+            u = [z, *others]
+            w += sign * mpmath.fprod(u)
+            psi += (z**2 - z0**2) / 2
+            slope += sum(mpmath.fprod(u[:k] + u[k + 1 :]) ** 2 for k in range(len(u)))
+        return w, mpmath.mpf(R) * w - psi, slope
+
+
+def _branch_after(layer: list[mpmath.mpf], s: mpmath.mpf) -> tuple[mpmath.mpf, mpmath.mpf, list[mpmath.mpf]]:
+    """The smallest layer before and after the time s, with the sign of the product, and the other magnitudes."""
+    smallest, *others = sorted(layer, key=abs)
+    z0 = abs(smallest) * mpmath.sign(mpmath.fprod(layer) or 1)
+    c = [u**2 - smallest**2 for u in others]
+    tied = c[0] == 0
+    scale = abs(z0) if tied else mpmath.sqrt(c[0])
+    side = mpmath.sign(z0)
+
+    def z(tau: mpmath.mpf) -> mpmath.mpf:
+        return side * scale * mpmath.exp(side * tau) if tied else scale * mpmath.sinh(tau)
+
+    def time(tau: mpmath.mpf) -> mpmath.mpf:
+        return 1 / mpmath.fprod(mpmath.sqrt(z(tau) ** 2 + v) for v in c[1:])
+
+    start = mpmath.mpf(0) if tied else mpmath.asinh(z0 / scale)
+    tau, left = start, s
+    for _ in range(200):
+        step = max(min(left / time(tau), mpmath.mpf(1)), mpmath.mpf(-1))
+        left -= mpmath.quad(time, [tau, tau + step])
+        tau += step
+        if abs(step) <= mpmath.mpf(10) ** -40 * max(1, abs(tau)):
+            break
+    return z0, z(tau), [mpmath.sqrt(z(tau) ** 2 + v) for v in c]
