@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import pytest
 
 from initshape.supervisor.place import Place
 
@@ -54,6 +56,20 @@ def serving(data_dir: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
             process.wait()
             raise
+
+
+_SHARED = pytest.StashKey[Path]()
+
+
+def shared_server(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:
+    """Data directory of one server with one worker, started for the first test that asks and stopped after the last."""
+    if _SHARED not in config.stash:
+        path = factory.mktemp("serving") / "data"
+        stack = ExitStack()
+        stack.enter_context(serving(path, "--workers", "1"))
+        config.add_cleanup(stack.close)
+        config.stash[_SHARED] = path
+    return config.stash[_SHARED]
 
 
 def descendants(pid: int) -> dict[int, str]:

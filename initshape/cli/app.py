@@ -269,9 +269,10 @@ def _run_locally(document: dict[str, Any], arrays: Path | None, *, as_json: bool
     from initshape.cli.progress import Bar
     from initshape.client import Local
     from initshape.numerics_environment import one_core
+    from initshape.supervisor.place import compilation_cache
 
     if "jax" not in sys.modules:  # its settings act only before it is loaded
-        one_core()
+        one_core(compilation_cache=compilation_cache())
     with Bar("here") as bar:
         local = Local(lambda id, progress: bar.update(progress.fraction, f"{id} {progress.stage}"))
         sent = local.submit_sweep(document) if is_sweep_document(document) else local.submit(document)

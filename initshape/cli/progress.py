@@ -31,7 +31,7 @@ class Bar:
             self._progress = Progress(
                 TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
                 TextColumn("{task.fields[text]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-                console=Console(stderr=True),
+                console=Console(stderr=True), refresh_per_second=4,
             )  # fmt: skip
             self._task = self._progress.add_task(self._title, total=1.0, text="")
             self._progress.start()

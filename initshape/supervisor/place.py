@@ -26,6 +26,15 @@ def default_data_dir(environment: Mapping[str, str] | None = None) -> Path:
     return Path(home) / "initshape"
 
 
+def compilation_cache(environment: Mapping[str, str] | None = None) -> Path:
+    """INITSHAPE_COMPILATION_CACHE, else a directory of this user: whoever can write to it can run code here."""
+    given = os.environ if environment is None else environment
+    if chosen := given.get("INITSHAPE_COMPILATION_CACHE"):
+        return Path(chosen)
+    home = given.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(home) / "initshape" / "compiled"
+
+
 @dataclass(frozen=True)
 class Announcement:
     """A running server."""

@@ -3,32 +3,58 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from serving import command, environment, serving
+from serving import command, environment, shared_server
+from typer.testing import CliRunner
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+from initshape.cli.app import app
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished command."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def data_dir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data directory of the running server."""
-    path = tmp_path_factory.mktemp("cli") / "data"
-    with serving(path, "--workers", "1"):
-        yield path
+    return shared_server(request.config, tmp_path_factory)
 
 
 @pytest.fixture
-def initshape(data_dir: Path, tmp_path: Path) -> Run:
-    """Runs `initshape ...` as a process that finds the server by its data directory."""
+def initshape(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `initshape ...`, which finds the server by its data directory, in this process."""
+    monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+    def run(*arguments: str, **more: str) -> Done:
+        done = CliRunner().invoke(app, arguments, env=environment(data_dir) | more)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return Done(done.exit_code, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def process(data_dir: Path, tmp_path: Path) -> Run:
+    """Runs `initshape ...` as a process: what computes there settles its own threads and compiler."""
+
+    def run(*arguments: str, **more: str) -> Done:
+        done = subprocess.run(
             command(*arguments), capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
             env=environment(data_dir) | more,
         )  # fmt: skip
+        return Done(done.returncode, done.stdout, done.stderr)
 
     return run
 

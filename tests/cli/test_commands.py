@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -74,25 +75,30 @@ def test_a_sweep(initshape: Run, write: Write) -> None:
 
 def test_finished_but_not_converged(initshape: Run, write: Write) -> None:
     short = write("short.yaml", EXPERIMENT + "  stop: {max_time: 1e-3}\n")
-    assert initshape("submit", short, "--wait").returncode == 4
-    assert initshape("run", short, "--local").returncode == 4
-    assert "reached_max_time" in initshape("run", short).stdout
+    done = initshape("submit", short, "--wait")
+    assert done.returncode == 4
+    assert "reached_max_time" in done.stdout
+    assert initshape("run", short).stdout == done.stdout
 
 
-def test_the_same_without_a_server(initshape: Run, write: Write, tmp_path: Path) -> None:
+def test_the_same_without_a_server(initshape: Run, process: Run, write: Write, tmp_path: Path) -> None:
     nowhere = {"INITSHAPE_URL": "http://127.0.0.1:1"}
     file = write("e.yaml", EXPERIMENT)
     assert initshape("run", file, **nowhere).returncode == 3
-    here = initshape("run", file, "--local", "--json", "--arrays", "here.npz", **nowhere)
+    here = process("run", file, "--local", "--json", "--arrays", "here.npz", **nowhere)
     assert here.returncode == 0, here.stderr
+    assert "here:" in here.stderr
     assert (tmp_path / "here.npz").exists()
-    there = initshape("run", file, "--json")
-    mine, theirs = json.loads(here.stdout), json.loads(there.stdout)
+    mine = json.loads(here.stdout)  # nothing else is on stdout
+    theirs = json.loads(initshape("run", file, "--json").stdout)
     assert mine["id"] == theirs["id"]
     assert mine["comparisons"][0]["relative_distance"] < 1e-8
     assert abs(mine["flow"]["population_error"] - theirs["flow"]["population_error"]) < 1e-10
-    sweep = initshape("run", write("s.yaml", SWEEP), "--local", **nowhere)
-    assert sweep.stdout == initshape("run", write("s.yaml", SWEEP)).stdout
+
+    sweep = write("s.yaml", SWEEP)
+    assert process("run", sweep, "--local", **nowhere).stdout == initshape("run", sweep).stdout
+    short = write("short.yaml", EXPERIMENT + "  stop: {max_time: 1e-3}\n")
+    assert process("run", short, "--local", **nowhere).returncode == 4
 
 
 def test_ctrl_c_detaches_and_a_cancelled_job_exits_1(initshape: Run, write: Write, data_dir: Path) -> None:
@@ -130,6 +136,16 @@ def test_wrong_tokens_and_ids(initshape: Run) -> None:
     assert initshape("status", "x-" + "a" * 26).returncode == 2
     assert initshape("status", "../../etc").returncode == 2
     assert initshape("no-such-command").returncode == 2
+
+
+def test_a_reader_that_goes_away_is_no_error(data_dir: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        command("list"), env=environment(data_dir), stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False
+    )
+    os.close(writing)
+    assert done.stderr == b""
 
 
 def test_version(initshape: Run) -> None:

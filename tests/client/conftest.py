@@ -6,17 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import serving
+from serving import shared_server
 
 from initshape.client import Client, connect
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def data_dir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data directory of the running server."""
-    path = tmp_path_factory.mktemp("client") / "data"
-    with serving(path, "--workers", "1"):
-        yield path
+    return shared_server(request.config, tmp_path_factory)
 
 
 @pytest.fixture

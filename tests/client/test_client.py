@@ -14,7 +14,6 @@ from initshape.client import (
     NotPermittedError,
     RejectedError,
     UnknownIdError,
-    WaitTimeoutError,
 )
 from initshape.spec.problem import SpecError
 
@@ -98,15 +97,6 @@ def test_a_sweep_from_submission_to_table_and_figure(client: Client, local: Loca
     for mine, theirs in zip(same.rows, table.rows, strict=True):
         assert numbers(mine) == pytest.approx(numbers(theirs), rel=1e-10, abs=1e-10)
     assert local.figure(here["id"], form="png").startswith(b"\x89PNG")
-
-
-def test_waiting_can_end_before_the_job(client: Client) -> None:
-    slow = copy.deepcopy(EXPERIMENT)
-    slow["experiment"]["dataset"].update(dimension=60, samples=20, seed=5)  # sizes that nobody has compiled yet
-    sent = client.submit(slow)
-    with pytest.raises(WaitTimeoutError, match="it goes on"):
-        client.wait(sent["id"], timeout=0.2)
-    assert client.wait(sent["id"], timeout=120)["status"] == "succeeded"
 
 
 def test_wrong_documents_come_back_with_pointers(client: Client, local: Local) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from initshape.client import (
     ServerError,
     UnknownIdError,
     UnreachableError,
+    WaitTimeoutError,
 )
 from initshape.client.http import Http
 
@@ -117,6 +119,22 @@ def test_the_token_travels_in_the_header_alone() -> None:
     assert seen[0].headers["Authorization"] == "Bearer initshape_secret"
     assert "secret" not in str(seen[0].url)
     assert "secret" not in repr(client) + repr(Client(URL, "initshape_secret"))
+
+
+def test_waiting_can_end_before_the_job() -> None:
+    waits = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        waits.append(float(request.url.params["wait"]))
+        time.sleep(waits[-1])
+        return httpx2.Response(200, json={"id": "x-a", "status": "running"})
+
+    client = Client(URL, transport=httpx2.MockTransport(handler))
+    with pytest.raises(WaitTimeoutError, match=r"x-a is still running after 0\.3 s; it goes on"):
+        client.wait("x-a", timeout=0.3)
+    assert 0 < sum(waits) <= 0.3
+    seen = client.updates("x-a", every=0.1, timeout=0.3)
+    assert next(seen)["status"] == "running"
 
 
 def test_ids_cannot_leave_their_path() -> None:
