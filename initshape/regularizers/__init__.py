@@ -3,6 +3,7 @@
 Nothing here knows a trajectory: `fit` solves min Q(w) s.t. X w = y. NumPy and SciPy only.
 """
 
+from initshape.regularizers.balanced_potential import BalancedPotential as BalancedPotential
 from initshape.regularizers.base import AbstractMirrorState as AbstractMirrorState
 from initshape.regularizers.base import AbstractPotential as AbstractPotential
 from initshape.regularizers.base import AbstractRegularizer as AbstractRegularizer
@@ -11,6 +12,7 @@ from initshape.regularizers.fit import Fit as Fit
 from initshape.regularizers.hyperbolic import HyperbolicEntropy as HyperbolicEntropy
 from initshape.regularizers.kkt import evaluate_kkt as evaluate_kkt
 from initshape.regularizers.l1 import L1Norm as L1Norm
+from initshape.regularizers.neuron_potential import NeuronPotential as NeuronPotential
 from initshape.regularizers.one_sided import OneSidedEntropy as OneSidedEntropy
 from initshape.regularizers.quadratic import QuadraticPotential as QuadraticPotential
 from initshape.regularizers.registry import ENTRIES as ENTRIES

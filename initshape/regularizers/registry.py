@@ -6,7 +6,7 @@ from typing import Any
 
 from initshape.datasets import Dataset
 from initshape.models import AbstractModel
-from initshape.regularizers import deep_diagonal, kernel, l1, l2, two_layer_diagonal
+from initshape.regularizers import balanced_network, deep_diagonal, kernel, l1, l2, single_neuron, two_layer_diagonal
 from initshape.regularizers.base import Array
 from initshape.regularizers.entry import Entry
 from initshape.regularizers.fit import Fit
@@ -16,6 +16,8 @@ from initshape.spec.outcome import Exactness, Outcome
 ENTRIES: tuple[Entry, ...] = (
     two_layer_diagonal.ENTRY,
     deep_diagonal.ENTRY,
+    single_neuron.ENTRY,
+    balanced_network.ENTRY,
     l1.ENTRY,
     l2.ENTRY,
     kernel.ENTRY,

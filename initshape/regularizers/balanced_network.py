@@ -1,0 +1,122 @@
+"""The implicit regularizer of fully connected networks, where one is known."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from initshape.datasets import Dataset
+from initshape.models import AbstractModel, FullyConnected
+from initshape.regularizers.aligned_layers import AlignedLayers, aligned
+from initshape.regularizers.balanced_potential import BalancedPotential
+from initshape.regularizers.base import Array
+from initshape.regularizers.constraints import Constraints
+from initshape.regularizers.entry import Entry
+from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, without_answer
+from initshape.regularizers.kkt import evaluate_kkt, reject
+from initshape.regularizers.quadratic import QuadraticPotential, nearest_interpolator
+from initshape.regularizers.references import AZULAY_2021
+from initshape.regularizers.single_neuron import fit_neuron
+from initshape.spec.outcome import Exactness, Outcome
+from initshape.spec.result import Condition
+
+TOLERANCE = 1e-12
+"""Distance from an exact condition that rounding of the given weights explains."""
+
+BALANCED = "Azulay et al. 2021 (strictly balanced fully connected network)"
+ALIGNED = "aligned rank-one layers train as a single neuron: Azulay et al. 2021, extended here to several scalars"
+SPANNED = "rows of the first layer stay in the span of the data: the limit is the minimum-norm interpolator"
+
+
+def fit(dataset: Dataset, model: FullyConnected, theta0: Array) -> Fit:
+    """The limit of gradient flow from theta0 where a theorem gives it: three kinds of networks, else none known."""
+    if not model.linear:
+        reason = f"with {model.activation} activation the limit is a function of x, and no regularizer of it is known"
+        return Fit(ENTRY.name, Outcome.none_known, Exactness.none, reason=reason)
+    layers = model.layers(np.asarray(theta0))
+    form = aligned(layers)
+    together = Condition(name="layers aligned, of rank one", holds=form.deviation <= TOLERANCE, value=form.deviation)
+    balance = Condition(name="strictly balanced", holds=_is_balanced(form), value=_imbalance(model, theta0))
+    if balance.holds:
+        return _fit_balanced(dataset, model, form, (balance,))
+    if together.holds:
+        return fit_neuron(dataset, form.scalars, form.weights, ALIGNED, (together, balance))
+    spanned = _spanned(layers[0], dataset.X)
+    if spanned.holds:
+        return _fit_spanned(dataset, model, theta0, spanned)
+    reason = "no closed form is known for this initialization: it is neither strictly balanced nor of rank one"
+    return Fit(ENTRY.name, Outcome.none_known, Exactness.none, conditions=(balance, together, spanned), reason=reason)
+
+
+def _fit_balanced(
+    dataset: Dataset, model: FullyConnected, form: AlignedLayers, conditions: tuple[Condition, ...]
+) -> Fit:
+    """A neuron with L - 1 scalars, all of the size of its weights."""
+    rho = float(np.linalg.norm(form.weights))
+    if rho == 0.0:
+        claim = Claim(Exactness.exact, BALANCED, conditions, ENTRY.citations)
+        reason = "all layers are zero: the start is a saddle"
+        return without_answer(ENTRY.name, claim, Outcome.saddle, reason, time.perf_counter())
+    signs = np.where(form.scalars < 0.0, -1.0, 1.0)
+    found = fit_neuron(dataset, signs * rho, form.weights, BALANCED, conditions)
+    found = replace(found, conditions=conditions)
+    if found.w is None:
+        return found
+    q = BalancedPotential(depth=model.depth, first=float(np.prod(signs)) * form.weights)
+    kkt = evaluate_kkt(q, found.w, dataset.X)
+    return replace(found, potential=q, value=q.value(found.w), kkt_residual=kkt)
+
+
+def _fit_spanned(dataset: Dataset, model: FullyConnected, theta0: Array, spanned: Condition) -> Fit:
+    started = time.perf_counter()
+    claim = Claim(Exactness.exact, SPANNED, (spanned,), ENTRY.citations)
+    constraints = Constraints.of(dataset.X, dataset.y)
+    if not constraints.consistent:
+        return without_answer(ENTRY.name, claim, Outcome.infeasible, inconsistent(constraints), started)
+    force = model.vjp(theta0, dataset.X, dataset.y - model.outputs(theta0, dataset.X))
+    if not np.any(force):
+        return without_answer(ENTRY.name, claim, Outcome.saddle, "the start is a saddle: no parameter moves", started)
+    zero, one = np.zeros(dataset.dimension), np.ones(dataset.dimension)
+    w = nearest_interpolator(constraints, w0=zero, root=one)
+    q = QuadraticPotential(w0=zero, metric=one)
+    return with_answer(ENTRY.name, claim, Outcome.converged, w, q, dataset, iterations=0, started=started)
+
+
+def _spanned(first: Array, X: Array) -> Condition:
+    size = float(np.linalg.norm(first))
+    outside = float(np.linalg.norm([reject(row, X) for row in first])) / (size or 1.0)
+    return Condition(name="rows of the first layer in the span of the data", holds=outside <= TOLERANCE, value=outside)
+
+
+def _is_balanced(form: AlignedLayers) -> bool:
+    return form.deviation <= TOLERANCE and form.spread <= TOLERANCE
+
+
+def _imbalance(model: FullyConnected, theta0: Array) -> float:
+    """Largest entry of W_{l+1}^T W_{l+1} - W_l W_l^T (wide networks: of its diagonal) over the largest of its terms."""
+    theta0 = np.asarray(theta0)
+    scale = float(np.max(model.invariant_scale(theta0)))
+    return float(np.max(np.abs(model.invariants(theta0)))) / (scale or 1.0)
+
+
+def _applies(model: AbstractModel) -> bool:
+    return isinstance(model, FullyConnected)
+
+
+ENTRY = Entry(
+    name="implicit",
+    title="Power of the norm of the strictly balanced network",
+    models="fully connected, identity activation, any depth",
+    latex=BalancedPotential.latex,
+    conditions=(
+        "strictly balanced: W_{l+1}^T W_{l+1} = W_l W_l^T, the formula shown",
+        "or aligned layers of rank one: the single neuron's potential with one scalar for each further layer",
+        "or rows of W_1 in the span of the data: the minimum l2 norm, wherever the flow fits y",
+        "otherwise none is known; the condition values say how far the initialization is from each",
+    ),
+    citations=(AZULAY_2021,),
+    applies=_applies,
+    fit=fit,
+)

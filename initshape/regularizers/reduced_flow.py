@@ -1,0 +1,109 @@
+"""A neuron's flow in its own few coordinates, only as far as it takes to know a sign.
+
+Part of the theory, not of the simulation: 1 + rank unknowns instead of all parameters, and it stops at ||r|| < ||y||.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.integrate import Radau
+
+from initshape.regularizers.base import Array
+from initshape.regularizers.neuron_coordinates import NeuronCoordinates, loss_gap
+
+RTOL = 1e-10
+CLOSEST = 1e-7
+"""Nearest approach to a saddle, relative to the start, beyond which the sign is rounding and not dynamics."""
+HELD = 1e-6
+"""Equal scalars decay together and never cross; at this fraction of the start they have shown that they will."""
+MAX_STEPS = 20_000
+
+
+class Decision(NamedTuple):
+    """The sign, None where the flow tends to a saddle, and the steps that it took."""
+
+    sign: float | None
+    steps: int
+
+
+@dataclass(frozen=True, eq=False)
+class _System:
+    """b_g' = p_g c.rho, c' = phi rho, rho = A^T r = pull e_1 - phi gram c; time in units of N.
+
+    Scalars of equal size stay equal in size, so each group g is one unknown b_g with multiplicity m_g, phi =
+    tau prod b_g^m_g and p_g = phi / b_g, written as a product. The smallest may pass through zero if m_g = 1.
+    """
+
+    multiplicity: Array
+    tau: float
+    gram: Array
+    pull: float
+
+    def split(self, state: Array) -> tuple[Array, Array]:
+        groups = len(self.multiplicity)
+        return state[:groups], state[groups:]
+
+    def product(self, b: Array) -> float:
+        return self.tau * float(np.prod(b**self.multiplicity))
+
+    def over(self, b: Array) -> Array:
+        """p_g = phi/b_g."""
+        powers = self.multiplicity[None, :] - np.eye(len(b))
+        return np.asarray(self.tau * np.prod(b[None, :] ** powers, axis=1))
+
+    def slope(self, _: float, state: Array) -> Array:
+        b, c = self.split(state)
+        phi = self.product(b)
+        rho = -phi * (self.gram @ c)
+        rho[0] += self.pull
+        return np.concatenate([self.over(b) * (c @ rho), phi * rho])
+
+    def jacobian(self, _: float, state: Array) -> Array:
+        b, c = self.split(state)
+        phi, over = self.product(b), self.over(b)
+        gram_c = self.gram @ c
+        rho = -phi * gram_c
+        rho[0] += self.pull
+        change = self.multiplicity * over  # d phi / d b
+        total = np.empty((len(state), len(state)))
+        k = len(b)
+        total[:k, :k] = self._over_change(b) * (c @ rho) - np.outer(over, change) * (c @ gram_c)
+        total[:k, k:] = np.outer(over, rho - phi * gram_c)
+        total[k:, :k] = np.outer(rho - phi * gram_c, change)
+        total[k:, k:] = -phi * phi * self.gram
+        return total
+
+    def _over_change(self, b: Array) -> Array:
+        """d p_g / d b_h = (m_h - [g = h]) phi / (b_g b_h), written as a product."""
+        identity = np.eye(len(b))
+        factors = self.multiplicity[None, :] - identity
+        powers = np.maximum(self.multiplicity - identity[:, None, :] - identity[None, :, :], 0.0)
+        return np.asarray(factors * self.tau * np.prod(b**powers, axis=-1))
+
+
+def final_sign(start: NeuronCoordinates) -> Decision:
+    """The sign of phi once ||r|| < ||y||, by Radau IIA; None where a saddle is met or the steps run out."""
+    sizes, multiplicity = np.unique(np.abs(start.scalars), return_counts=True)
+    system = _System(multiplicity.astype(np.float64), float(np.sign(start.product)), start.gram, start.pull)
+    state = np.concatenate([sizes, start.along])
+    held = multiplicity[0] > 1
+    begin = np.hypot(state[0], start.along[0])
+    # Only what is small can lose digits to a common tolerance, so each unknown has its own, below its start.
+    atol = 1e-3 * RTOL * np.where(state != 0.0, np.abs(state), begin)
+    with np.errstate(over="ignore", invalid="ignore"):
+        solver = Radau(system.slope, 0.0, state, np.inf, rtol=RTOL, atol=atol, jac=system.jacobian)
+        for step in range(1, MAX_STEPS + 1):
+            if solver.step() is not None or not np.all(np.isfinite(solver.y)):
+                return Decision(None, step)
+            b, c = system.split(solver.y)
+            phi = system.product(b)
+            if loss_gap(phi, c, start.gram, start.pull) < 0.0:
+                return Decision(float(np.sign(phi)), step)
+            if np.hypot(b[0], c[0]) <= CLOSEST * begin:
+                return Decision(None, step)
+            if held and b[0] <= HELD * sizes[0] and phi * c[0] < 0.0:
+                return Decision(None, step)
+    return Decision(None, MAX_STEPS)
