@@ -74,6 +74,8 @@ def document(app: FastAPI) -> dict[str, Any]:
             if schemas.setdefault(name, schema) != schema:
                 raise RuntimeError(f"two different schemas are called {name}")
         _without_framework_errors(found)
+        _link(found, "submit_experiment", "experiment_id")
+        _link(found, "submit_sweep", "sweep_id")
         app.openapi_schema = found
     return app.openapi_schema
 
@@ -87,6 +89,22 @@ def _without_framework_errors(found: dict[str, Any]) -> None:
                 del operation["responses"]["422"]
     for name in ("HTTPValidationError", "ValidationError"):
         found["components"]["schemas"].pop(name, None)
+
+
+def _link(found: dict[str, Any], source: str, parameter: str) -> None:
+    """The id that `source` answers is the path parameter of these operations: for readers, clients and testers."""
+    every = [operation for methods in found["paths"].values() for operation in methods.values()]
+    links = {
+        operation["operationId"]: {
+            "operationId": operation["operationId"],
+            "parameters": {parameter: "$response.body#/id"},
+        }
+        for operation in every
+        if any(entry["name"] == parameter for entry in operation.get("parameters", ()))
+    }
+    (operation,) = (operation for operation in every if operation["operationId"] == source)
+    for status in ("200", "202"):
+        operation["responses"][status]["links"] = links
 
 
 def dumps(found: dict[str, Any]) -> str:

@@ -136,7 +136,10 @@ async def get_figure(
     experiment_id: ExperimentPath,
     form: FigureFormat,
     kind: Annotated[
-        str | None, Query(description=f"{', '.join(EXPERIMENT_KINDS)}; by default the first that can be drawn.")
+        str | None,
+        Query(
+            json_schema_extra={"enum": [*EXPERIMENT_KINDS, None]}, description="By default the first that can be drawn."
+        ),
     ] = None,
 ) -> Response:
     """A figure of one experiment: distance of the flow from theory, loss, or coordinates along the flow."""

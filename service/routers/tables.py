@@ -67,7 +67,7 @@ async def get_sweep_figure(
     caller: CurrentCaller,
     sweep_id: SweepPath,
     form: FigureFormat,
-    kind: Annotated[str | None, Query(description=f"{', '.join(SWEEP_KINDS)}; by default the first.")] = None,
+    kind: Annotated[str | None, Query(json_schema_extra={"enum": [*SWEEP_KINDS, None]})] = None,
 ) -> Response:
     """A figure of the cells that are computed so far; its caption counts the others."""
     table = await _table(services, sweep_id)
