@@ -65,14 +65,12 @@ def fit_potential(regularizer: str, potential: AbstractPotential, dataset: Datas
     if not constraints.consistent:
         reason = inconsistent(constraints, frozen=int(np.sum(~free)))
         return without_answer(regularizer, claim, Outcome.infeasible, reason, started, potential)
-    solution = minimise(potential.start(), constraints)
+    with np.errstate(over="ignore", invalid="ignore"):  # an outcome below, not a warning
+        solution = minimise(potential.start(), constraints)
     if solution.outcome is not Outcome.converged:
         if not reachable(constraints, lower, upper):
             reason = "no weights of the signs that the one-signed coordinates keep fit the data"
             return without_answer(regularizer, claim, Outcome.infeasible, reason, started, potential)
-        if solution.outcome is Outcome.nonfinite:
-            reason = "the initialization or the data leave double precision"
-            return without_answer(regularizer, claim, Outcome.nonfinite, reason, started, potential)
     return with_answer(
         regularizer,
         claim,
@@ -97,8 +95,12 @@ def with_answer(
     started: float,
 ) -> Fit:
     """A fit with its value and residuals; `started` is the `time.perf_counter` of its beginning."""
-    value = potential.value(w)
-    kkt = evaluate_kkt(potential, w, dataset.X)
+    if outcome is Outcome.nonfinite or not np.all(np.isfinite(w)):
+        reason = "the initialization or the data leave double precision"
+        return without_answer(regularizer, claim, Outcome.nonfinite, reason, started, potential)
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = potential.value(w)
+        kkt = evaluate_kkt(potential, w, dataset.X)
     return Fit(
         regularizer=regularizer,
         outcome=outcome,

@@ -19,8 +19,8 @@ def reachable(constraints: Constraints, lower: Array, upper: Array) -> bool:
     an impossible problem from a hard one.
     """
     size = float(np.max(np.abs(constraints.target), initial=0.0))
-    if size == 0.0:
-        return True
+    if size == 0.0 or np.all(np.isinf(lower) & np.isinf(upper)):
+        return True  # the rows are independent
     rows, target = constraints.rows, constraints.target / size
     columns = np.max(np.abs(rows), axis=0)
     rows = rows / np.where(columns > 0.0, columns, 1.0)  # the bounds 0 and inf do not change

@@ -157,3 +157,34 @@ def test_one_signed_coordinates_that_cannot_fit() -> None:
     assert "sign" in answer.reason
     nothing = solve(np.zeros((2, 3, 4)), X, np.ones(2))
     assert nothing.outcome is Outcome.infeasible
+
+
+@pytest.mark.parametrize("depth", [2, 3, 6])
+@pytest.mark.parametrize("alpha", [1e-100, 1e100])
+@pytest.mark.parametrize("label_scale", [1e-80, 1.0, 1e80])
+@pytest.mark.parametrize("shape", [0.0, -0.999999])
+def test_absurd_scales_end_in_an_outcome(depth: int, alpha: float, label_scale: float, shape: float) -> None:
+    """Warnings are errors here: no overflow escapes, and what converges has small residuals."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((2, 6)), label_scale * rng.standard_normal(2)
+    r = (1 + shape) / (1 - shape)
+    p = (alpha / r) ** (1 / depth)
+    layers = np.tile(np.array([p] * (depth - 1) + [r * p])[:, None], (2, 1, 6))
+    for name in ("implicit", "kernel"):
+        answer = fit(name, Dataset(X=X, y=y), Diagonal(depth, 6), layers.ravel())
+        assert answer.outcome in (Outcome.converged, Outcome.stalled, Outcome.nonfinite)
+        if answer.outcome is Outcome.converged:
+            assert answer.relative_residual is not None
+            assert answer.relative_residual <= 1e-12
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e100])
+def test_units_of_the_data_do_not_matter(size: float) -> None:
+    rng = np.random.default_rng(2)
+    X, y, layers = rng.standard_normal((2, 6)), rng.standard_normal(2), rng.uniform(0.1, 1.0, (2, 3, 6))
+    for name in ("implicit", "l1", "l2", "kernel"):
+        model, theta = Diagonal(3, 6), layers.ravel()
+        plain, scaled = (fit(name, Dataset(X=X * s, y=y * s), model, theta) for s in (1.0, size))
+        assert plain.w is not None
+        assert scaled.w is not None
+        np.testing.assert_allclose(scaled.w, plain.w, rtol=1e-12, atol=1e-13)
