@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from initshape.cli.exits import Exit, complain
 from initshape.cli.progress import Bar
 from initshape.client import Client, Table, connect, is_over
 from initshape.spec.problem import InitshapeError
+from initshape.supervisor.child import end_with_parent
 from initshape.supervisor.place import Place
 
 COLUMNS = (
@@ -54,7 +56,8 @@ class Demo:
         distance = read_document(self.distance or _example("distance.yaml"))
         check(sweep)
         check(distance)
-        signal.signal(signal.SIGTERM, _interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
         try:
             with _server(self.data_dir, self.workers) as client:
                 code = self._over_http(client, sweep, distance)
@@ -108,7 +111,12 @@ def _server(data_dir: Path, workers: int) -> Iterator[Client]:
     with log.open("ab") as file:
         # its own session: Ctrl-C reaches the demo alone, which then stops the server in order
         process = subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=file, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=file,
+            start_new_session=True,
+            preexec_fn=end_with_parent(os.getpid()),
         )
     try:
         show.note(f"starting a server with {workers} worker" + ("s" if workers > 1 else "") + f" in {data_dir}/ ...")

@@ -17,6 +17,7 @@ from initshape.cli.exits import Exit, Group, complain
 
 if TYPE_CHECKING:
     from initshape.client import Client, Local
+    from initshape.run import Progress
 
 app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -265,7 +266,7 @@ def _show_result(
 
 
 def _run_locally(document: dict[str, Any], arrays: Path | None, *, as_json: bool) -> int:
-    from initshape.cli.documents import is_sweep_document
+    from initshape.cli.documents import cell_count, is_sweep_document
     from initshape.cli.progress import Bar
     from initshape.client import Local
     from initshape.numerics_environment import one_core
@@ -273,8 +274,16 @@ def _run_locally(document: dict[str, Any], arrays: Path | None, *, as_json: bool
 
     if "jax" not in sys.modules:  # its settings act only before it is loaded
         one_core(compilation_cache=compilation_cache())
+    cells = cell_count(document)
+    seen: dict[str, None] = {}
     with Bar("here") as bar:
-        local = Local(lambda id, progress: bar.update(progress.fraction, f"{id} {progress.stage}"))
+
+        def report(id: str, progress: Progress) -> None:
+            seen[id] = None
+            place = f"cell {len(seen)} of {cells}, " if cells > 1 else ""
+            bar.update((len(seen) - 1 + progress.fraction) / cells, f"{place}{progress.stage}")
+
+        local = Local(report)
         sent = local.submit_sweep(document) if is_sweep_document(document) else local.submit(document)
     return _show_result(local, sent["id"], as_json=as_json, arrays=arrays)
 

@@ -38,6 +38,14 @@ def is_sweep_document(document: dict[str, Any]) -> bool:
     return "sweep" in document and "experiment" not in document
 
 
+def cell_count(document: dict[str, Any]) -> int:
+    """How many experiments a valid document asks for."""
+    from initshape.spec.expand import expand
+    from initshape.spec.parse import parse_sweep
+
+    return len(expand(parse_sweep(document).sweep)) if is_sweep_document(document) else 1
+
+
 def check(document: dict[str, Any]) -> None:
     """The same checks as the server's, so that a mistake is told without one. Errors: SpecError (422)."""
     from initshape.spec.expand import expand

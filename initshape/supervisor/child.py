@@ -18,11 +18,12 @@ _STEADY_SECONDS = 60.0
 """A child that lived so long starts its backoff anew."""
 _PR_SET_PDEATHSIG = 1
 _TAIL_BYTES = 4000
+_LARGE_LOG = 16 * 2**20
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: the name for people, the command, and what its environment has beyond the supervisor's."""
+    """What to run: the name for people, the command, its whole environment, and where its output goes."""
 
     name: str
     command: tuple[str, ...]
@@ -41,16 +42,19 @@ class Child:
         self._due = 0.0
 
     def start(self) -> None:
-        """Starts the process; output goes to the log."""
+        """Starts the process; output goes to the log, and a large old log aside."""
+        with contextlib.suppress(OSError):
+            if self.plan.log.stat().st_size > _LARGE_LOG:
+                self.plan.log.replace(self.plan.log.with_suffix(".old.log"))
         with self.plan.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603
                 self.plan.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **self.plan.environment},
+                env=dict(self.plan.environment),
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops the others in order
-                preexec_fn=_end_with_parent(os.getpid()),
+                preexec_fn=end_with_parent(os.getpid()),
             )
         self._started = time.monotonic()
 
@@ -127,8 +131,8 @@ def python(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, *arguments)
 
 
-def _end_with_parent(parent: int) -> Callable[[], None] | None:
-    """On Linux: SIGTERM when the supervisor dies, even by SIGKILL."""
+def end_with_parent(parent: int) -> Callable[[], None] | None:
+    """For `preexec_fn` of a process with one thread. On Linux: SIGTERM when the parent dies, even by SIGKILL."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None, use_errno=True)

@@ -1,4 +1,4 @@
-"""Runs a stack in the foreground until SIGINT or SIGTERM."""
+"""Runs a stack in the foreground until SIGINT, SIGTERM, or the terminal goes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def serve(options: Options) -> int:
     def on_signal(number: int, frame: FrameType | None) -> None:
         signals.append(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, on_signal)
     stack = Stack(options, _say)
     try:

@@ -140,19 +140,21 @@ class Stack:
         return found
 
     def _start_redis(self) -> dict[str, str]:
+        """The environment in which other processes reach Redis."""
         if self.options.redis_url is not None:
-            return {"INITSHAPE_REDIS_URL": self.options.redis_url}
+            return {**os.environ, "INITSHAPE_REDIS_URL": self.options.redis_url}
         try:
             self._redis = RedisServer(self.place.data_dir)
         except ServerError as error:
             raise StackError(str(error)) from error
         self._say(f"Redis is up ({self._redis.version})")
-        return self._redis.environment()
+        own = {name: value for name, value in os.environ.items() if not name.startswith("INITSHAPE_REDIS_")}
+        return own | self._redis.environment()
 
     def _first_token(self, environment: dict[str, str]) -> None:
         if not self.options.auth:
             return
-        store = Store(StoreSettings.from_environment({**os.environ, **environment}))
+        store = Store(StoreSettings.from_environment(environment))
         try:
             self.new_token = store.run(tokens.create_admin())
         except StoreError as error:
@@ -172,8 +174,7 @@ class Stack:
 
     def _plan(self, environment: dict[str, str], port: int) -> list[Child]:
         api = python("-m", "service", "--host", self.options.host, "--port", str(port))
-        if not self.options.auth:
-            api += ("--no-auth",)
+        environment = environment | {"INITSHAPE_AUTH": str(self.options.auth).lower()}
         plans = [Plan("API", api, environment, self.place.log("api"))]
         for k in range(1, self.options.workers + 1):
             command = python("-m", "workers", "--queue", "cpu", "--name", f"cpu{k}")
