@@ -29,8 +29,10 @@ class InteriorPoint:
     iterations: int
 
 
-def approach(start: AbstractMirrorState, rows: Array, level: float) -> InteriorPoint:
+def approach(start: AbstractMirrorState, rows: Array, level: float, unit: float) -> InteriorPoint:
     """Follows the central path nu_n slack_n = t, rows w - level = slack, t -> 0, from the state at R = 0.
+
+    `unit` is the size of margins that matters, of the order of the level's distance from those of w(0).
 
     Newton on both equations at once; the matrix rows diag(dw/dR) rows^T + diag(slack/nu) is positive definite for any
     number of samples. A step is taken where the barrier function psi(R) - level sum nu - t sum ln nu falls, or where
@@ -40,21 +42,21 @@ def approach(start: AbstractMirrorState, rows: Array, level: float) -> InteriorP
 
     **Source**: Nocedal and Wright, Numerical Optimization, chapter 19.
     """
-    state, nu = _first_point(start, rows, level)
-    slack = np.maximum(rows @ state.w - level, 0.1 * level)
+    state, nu = _first_point(start, rows, level, unit)
+    slack = np.maximum(rows @ state.w - level, 0.1 * unit)
     centring = 0.2
     for iteration in range(_MAX_ITERATIONS):
         gap = rows @ state.w - level - slack
         complementarity = nu * slack
-        total = level * float(np.sum(nu))
-        if np.max(np.abs(gap)) <= _TOLERANCE * level and np.sum(complementarity) <= _TOLERANCE * total:
+        total = unit * float(np.sum(nu))
+        if np.max(np.abs(gap)) <= _TOLERANCE * unit and np.sum(complementarity) <= _TOLERANCE * total:
             return InteriorPoint(state, nu, slack, Outcome.converged, iteration)
         t = centring * float(np.mean(complementarity))
         step = _newton_step(rows, state.slope, nu, slack, gap + slack - t / nu)
         if step is None:
             return InteriorPoint(state, nu, slack, Outcome.stalled, iteration)
         slack_step = (t - slack * step) / nu - slack
-        taken = _search(state, rows, level, nu, slack, step, slack_step, t)
+        taken = _search(state, rows, level, unit, nu, slack, step, slack_step, t)
         if taken is None:
             return InteriorPoint(state, nu, slack, Outcome.stalled, iteration)
         state, nu, slack, length = taken
@@ -76,7 +78,9 @@ def walk(state: AbstractMirrorState, change: Array) -> AbstractMirrorState:
     return state
 
 
-def _first_point(start: AbstractMirrorState, rows: Array, level: float) -> tuple[AbstractMirrorState, Array]:
+def _first_point(
+    start: AbstractMirrorState, rows: Array, level: float, unit: float
+) -> tuple[AbstractMirrorState, Array]:
     """The multiple of equal (scaled) multipliers at which the mean margin reaches the level: Newton on a line."""
     weights = 1.0 / np.linalg.norm(rows, axis=1)
     direction = weights @ rows
@@ -84,7 +88,7 @@ def _first_point(start: AbstractMirrorState, rows: Array, level: float) -> tuple
     for _ in range(200):
         missing = float(weights @ (level - rows @ state.w))
         slope = float(direction @ (state.slope * direction))
-        if abs(missing) <= 0.1 * level * float(np.sum(weights)) or not slope > 0.0:
+        if abs(missing) <= 0.1 * unit * float(np.sum(weights)) or not slope > 0.0:
             break
         change = missing / slope
         limit = 0.9 * state.longest_step(direction)
@@ -93,7 +97,12 @@ def _first_point(start: AbstractMirrorState, rows: Array, level: float) -> tuple
             break
         state, _ = state.advance(change * direction)
         c += change
-    return state, max(c, np.finfo(float).tiny) * weights
+    if c == 0.0:  # the mean margin is there already, the least is not: multipliers that move the margins a little
+        slope = float(direction @ (state.slope * direction))
+        c = 0.1 * unit * float(np.sum(weights)) / slope if slope > 0.0 else 1.0
+        c = min(c, 0.9 * state.longest_step(direction))
+        state, _ = state.advance(c * direction)
+    return state, c * weights
 
 
 def _newton_step(rows: Array, slope: Array, nu: Array, slack: Array, gradient: Array) -> Array | None:
@@ -123,6 +132,7 @@ def _search(
     state: AbstractMirrorState,
     rows: Array,
     level: float,
+    unit: float,
     nu: Array,
     slack: Array,
     step: Array,
@@ -133,7 +143,7 @@ def _search(
     direction = step @ rows
     first = min(1.0, _to_boundary(nu, step), _to_boundary(slack, slack_step), 0.9 * state.longest_step(direction))
     slope = float((rows @ state.w - level - t / nu) @ step)
-    before = _misfit(rows @ state.w - level, nu, slack, t, level)
+    before = _misfit(rows @ state.w - level, nu, slack, t, unit)
     length = first
     while length > _SHORTEST * first:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -142,7 +152,7 @@ def _search(
             change = (
                 float(np.sum(gains)) - level * length * float(np.sum(step)) - t * float(np.sum(np.log(new_nu / nu)))
             )
-            after = _misfit(rows @ moved.w - level, new_nu, new_slack, t, level)
+            after = _misfit(rows @ moved.w - level, new_nu, new_slack, t, unit)
         if np.isfinite(after) and (change <= _ARMIJO * length * slope or after <= (1.0 - _ARMIJO * length) * before):
             return moved, new_nu, new_slack, length
         length *= 0.5
@@ -154,6 +164,6 @@ def _to_boundary(values: Array, step: Array) -> float:
     return float(np.min(_TO_BOUNDARY * values[falling] / -step[falling], initial=np.inf))
 
 
-def _misfit(excess: Array, nu: Array, slack: Array, t: float, level: float) -> float:
+def _misfit(excess: Array, nu: Array, slack: Array, t: float, unit: float) -> float:
     """Size of both equations, each in its own unit."""
-    return float(np.hypot(np.linalg.norm(excess - slack) / level, np.linalg.norm(nu * slack - t) / max(t, 1e-300)))
+    return float(np.hypot(np.linalg.norm(excess - slack) / unit, np.linalg.norm(nu * slack - t) / max(t, 1e-300)))

@@ -16,7 +16,7 @@ from initshape.spec.outcome import Outcome
 
 Mask = NDArray[np.bool_]
 _FEASIBLE = 1e-11
-"""Margins may fall short of the level, and multipliers of zero, by this fraction of the level and of the largest."""
+"""Margins may fall short of the level by this fraction of their unit, multipliers of zero of the largest."""
 _EXCHANGES = 60
 _LOWEST = 1e-30
 _DROP, _RUNGS = 1e-3, 12
@@ -49,34 +49,37 @@ def solve(start: AbstractMirrorState, rows: Array, level: float, guess: Mask | N
 
     **Errors**: none raised; outcomes `converged`, `stalled` (also where no w has positive margins) and `nonfinite`.
     """
-    if np.all(rows @ start.w >= level):
+    least = float(np.min(rows @ start.w))
+    if least >= level:
         return MaxMargin(start, np.zeros(rows.shape[0]), Outcome.converged, 0)
+    unit = max(abs(level), level - least)
     if guess is not None and np.any(guess):
-        found = _exchange(start, rows, level, guess, start, 0)
+        found = _exchange(start, rows, level, unit, guess, start, 0)
         if found is not None:
             return found
-    near = approach(start, rows, level)
+    near = approach(start, rows, level, unit)
     if near.outcome is not Outcome.converged:
-        found = _climb(start, rows, level)
+        found = _climb(start, rows, level, least)
         return found or MaxMargin(near.state, near.nu, near.outcome, near.iterations)
-    active = near.nu * level > near.slack * np.max(near.nu)
+    active = near.nu * unit > near.slack * np.max(near.nu)
     at_active = walk(start, near.nu[active] @ rows[active])
-    found = _exchange(start, rows, level, active, at_active, near.iterations)
+    found = _exchange(start, rows, level, unit, active, at_active, near.iterations)
     return found if found is not None else MaxMargin(near.state, near.nu, Outcome.stalled, near.iterations)
 
 
-def _climb(start: AbstractMirrorState, rows: Array, level: float) -> MaxMargin | None:
-    """From a thousandth of the level (or of that), which the interior point solves, up again by active sets.
+def _climb(start: AbstractMirrorState, rows: Array, level: float, least: float) -> MaxMargin | None:
+    """From a thousandth of the way to the level (or of that), which the interior point solves, up by active sets.
 
     Near the blow-up of a deep network's mirror map with tiny layers the central path is too steep to follow.
     """
-    if level <= _LOWEST:
+    if level - least <= _LOWEST:
         return None
-    below = solve(start, rows, _DROP * level)
+    below = solve(start, rows, least + _DROP * (level - least))
     if below.outcome is not Outcome.converged:
         return None
     for part in np.geomspace(_DROP, 1.0, _RUNGS + 1)[1:]:
-        found = _exchange(start, rows, part * level, below.nu > 0.0, start, 0)
+        higher = least + part * (level - least)
+        found = _exchange(start, rows, higher, level - least, below.nu > 0.0, start, 0)
         if found is None:
             return None
         below = found
@@ -84,7 +87,13 @@ def _climb(start: AbstractMirrorState, rows: Array, level: float) -> MaxMargin |
 
 
 def _exchange(
-    start: AbstractMirrorState, rows: Array, level: float, active: Mask, state: AbstractMirrorState, iterations: int
+    start: AbstractMirrorState,
+    rows: Array,
+    level: float,
+    unit: float,
+    active: Mask,
+    state: AbstractMirrorState,
+    iterations: int,
 ) -> MaxMargin | None:
     """Solves on one active set after the other; None where sets come back or an equation cannot be solved."""
     seen: set[bytes] = set()
@@ -101,7 +110,7 @@ def _exchange(
         if answer.outcome is not Outcome.converged:
             return None
         nu = _multipliers(chosen, answer.state.R, dependent=constraints.rows.shape[0] < chosen.shape[0])
-        short = (rows @ answer.state.w < level * (1.0 - _FEASIBLE)) & ~active
+        short = (rows @ answer.state.w < level - _FEASIBLE * unit) & ~active
         negative = nu < -_FEASIBLE * np.max(np.abs(nu))
         if not np.any(short) and not np.any(negative):
             full = np.zeros(rows.shape[0])

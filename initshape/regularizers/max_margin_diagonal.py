@@ -21,7 +21,7 @@ from initshape.regularizers.max_margin_entry import (
     separable,
     signed_rows,
 )
-from initshape.regularizers.max_margin_path import MultiplierPath, multiplier_path
+from initshape.regularizers.max_margin_path import multiplier_path
 from initshape.regularizers.max_margin_references import MOROSHKO_2020
 from initshape.regularizers.references import AZULAY_2021
 from initshape.spec.outcome import Exactness, Outcome
@@ -62,16 +62,10 @@ def fit(dataset: Dataset, model: Diagonal, theta0: Array, gamma: float) -> Fit:
     with np.errstate(over="ignore", under="ignore"):
         answer = solve(q.start(), rows, 1.0)
         path = multiplier_path(q.start(), rows, answer)
-    claim = Claim(Exactness.limit, theorem, (*conditions, monotone(path)), ENTRY.citations)
+    claim = Claim(Exactness.limit, theorem, (*conditions, path.condition), ENTRY.citations)
     return margin_fit(
         ENTRY.name, claim, answer.outcome, answer.w, q, dataset, iterations=answer.iterations, started=started
     )
-
-
-def monotone(path: MultiplierPath) -> Condition:
-    """The caveat of the theorem, with its measured value: the largest relative fall of a multiplier along the path."""
-    name = f"multipliers lambda*(rho) never fall ({len(path.levels)} levels rho; sufficient, not necessary)"
-    return Condition(name=name, holds=path.nondecreasing, value=path.largest_fall)
 
 
 def _potential(layers: Array) -> AbstractPotential:

@@ -16,6 +16,7 @@ from initshape.regularizers.fit import Claim, Fit, without_answer
 from initshape.regularizers.max_margin import MaxMargin, solve
 from initshape.regularizers.max_margin_entry import OVERLAPPING, MarginEntry, margin_fit, separable, signed_rows
 from initshape.regularizers.max_margin_l2 import fit_l2
+from initshape.regularizers.max_margin_path import MultiplierPath, multiplier_path
 from initshape.regularizers.max_margin_references import JI_2019, LYU_2020
 from initshape.regularizers.quadratic import QuadraticPotential
 from initshape.regularizers.references import AZULAY_2021
@@ -53,7 +54,8 @@ def fit(dataset: Dataset, model: FullyConnected, theta0: Array, gamma: float) ->
         return without_answer(ENTRY.name, claim, Outcome.infeasible, OVERLAPPING, started)
     sign = float(np.prod(np.where(form.scalars < 0.0, -1.0, 1.0)))
     q = BalancedPotential(depth=model.depth, first=sign * form.weights * gamma ** (-1.0 / model.depth))
-    answer = balanced_margin(q, signed_rows(dataset))
+    answer, path = balanced_margin(q, signed_rows(dataset))
+    claim = Claim(Exactness.limit, BALANCED, (limit, balance, path.condition), ENTRY.citations)
     return margin_fit(
         ENTRY.name,
         claim,
@@ -66,8 +68,8 @@ def fit(dataset: Dataset, model: FullyConnected, theta0: Array, gamma: float) ->
     )
 
 
-def balanced_margin(q: BalancedPotential, rows: Array) -> MaxMargin:
-    """min Q(w) s.t. rows w >= 1, in om = ||w||^(1/L - 1) w, where grad Q = C (om - om(0)).
+def balanced_margin(q: BalancedPotential, rows: Array) -> tuple[MaxMargin, MultiplierPath]:
+    """min Q(w) s.t. rows w >= 1, in om = ||w||^(1/L - 1) w, where grad Q = C (om - om(0)); and its multipliers' path.
 
     For given b, min ||om - om(0)||^2 s.t. rows om >= b is a quadratic program, and its solution solves the problem
     with the level b ||om||^(L-1). Q is strictly convex, so one b has the level 1. **Shape**: `w` of the answer is om.
@@ -83,16 +85,17 @@ def balanced_margin(q: BalancedPotential, rows: Array) -> MaxMargin:
     least = float(np.min(rows @ q.first))
     size = float(np.linalg.norm(q.first))
     if least > 0.0 and least * size ** (q.depth - 1) >= 1.0:
-        return MaxMargin(start, np.zeros(rows.shape[0]), Outcome.converged, 0)
+        answer = MaxMargin(start, np.zeros(rows.shape[0]), Outcome.converged, 0)
+        return answer, multiplier_path(start, rows, answer, least)
     high = max(np.log(least), 0.0) if least > 0.0 else 0.0
     while excess(high) < 0.0:
         high += 2.0
     low = high - 2.0
     while excess(low) > 0.0:
         low -= 2.0
-    root = brentq(excess, low, high, xtol=1e-15, rtol=8e-16)
+    root = brentq(excess, low, high, xtol=1e-15, rtol=1e-15)
     excess(root)
-    return found[root]
+    return found[root], multiplier_path(start, rows, found[root], float(np.exp(root)))
 
 
 def _predictor(q: BalancedPotential, share: Array) -> Array:
