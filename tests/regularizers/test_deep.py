@@ -119,7 +119,7 @@ def at_share(q: DeepPotential, share: float) -> DeepState:
     return state.advance(share * reach)[0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @DRAWS
 def test_gradient_inverts_the_map(seed: int, depth: int, kind: str, shares: tuple[float, float]) -> None:
     q = many(seed, depth, kind)
@@ -132,7 +132,7 @@ def test_gradient_inverts_the_map(seed: int, depth: int, kind: str, shares: tupl
     np.testing.assert_array_equal(q.terms(q.w0), 0.0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @DRAWS
 def test_convex_between_two_points(seed: int, depth: int, kind: str, shares: tuple[float, float]) -> None:
     """Q(b) >= Q(a) + Q'(a)(b - a) both ways, and Q >= 0."""
@@ -145,7 +145,7 @@ def test_convex_between_two_points(seed: int, depth: int, kind: str, shares: tup
     assert np.all(Qa >= 0.0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @DRAWS
 def test_gradient_is_the_derivative_of_the_value(seed: int, depth: int, kind: str, shares: tuple[float, float]) -> None:
     q = many(seed, depth, kind)
