@@ -31,8 +31,11 @@ class Claim:
 class Fit:
     """The minimiser w of Q among all interpolating weights, with its checks; None where the outcome allows none.
 
-    **Shape**: w (d,). **Units/scale**: `relative_residual` = ||X w - y||/||y||; `kkt_residual` = dist(grad Q(w),
-    span of the rows of X)/||grad Q(w)|| (for l1 see `L1Norm`); `seconds` of wall-clock time.
+    `predictions` are given instead of w for a network that is not linear in x: its outputs on the test inputs.
+
+    **Shape**: w (d,), predictions (number of test inputs,). **Units/scale**: `relative_residual` = ||X w - y||/||y||;
+    `kkt_residual` = dist(grad Q(w), span of the rows of X)/||grad Q(w)|| (for l1 see `L1Norm`); `seconds` of
+    wall-clock time.
     """
 
     regularizer: str
@@ -43,6 +46,7 @@ class Fit:
     citations: tuple[str, ...] = ()
     reason: str | None = None
     w: Array | None = None
+    predictions: Array | None = None
     potential: AbstractRegularizer | None = None
     relative_residual: float | None = None
     kkt_residual: float | None = None

@@ -99,13 +99,13 @@ def _solved(key: _ByContent) -> tuple[Constraints, BasisPursuit | None]:
 ENTRY = Entry(
     name="l1",
     title="Minimum l1 norm (basis pursuit)",
-    models="any",
+    models="any that is linear in x",
     latex=L1Norm.latex,
     conditions=(
         "baseline: the limit of the diagonal network's Q as the scale tends to 0",
         "unique minimiser: some dual certificate is below 1 off the support, and the support's columns are independent",
     ),
     citations=(CHEN_1998, HUANGFU_2018),
-    applies=lambda model: True,
+    applies=lambda model: getattr(model, "linear", True),
     fit=fit,
 )

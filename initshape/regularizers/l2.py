@@ -36,10 +36,13 @@ def fit(dataset: Dataset, model: AbstractModel, theta0: Array) -> Fit:
 ENTRY = Entry(
     name="l2",
     title="Minimum l2 norm",
-    models="any",
+    models="any that is linear in x",
     latex=r"Q(w) = \tfrac12 \sum_i w_i^2",
-    conditions=("baseline: the limit of the diagonal network's Q as the scale tends to infinity at w(0) = 0",),
+    conditions=(
+        "baseline: the limit of the diagonal network's Q as the scale tends to infinity at w(0) = 0",
+        "limit alpha -> 0 of two-layer linear networks and of the single neuron, whatever their shape",
+    ),
     citations=(GUNASEKAR_2018,),
-    applies=lambda model: True,
+    applies=lambda model: getattr(model, "linear", True),
     fit=fit,
 )

@@ -6,7 +6,16 @@ from typing import Any
 
 from initshape.datasets import Dataset
 from initshape.models import AbstractModel
-from initshape.regularizers import balanced_network, deep_diagonal, kernel, l1, l2, single_neuron, two_layer_diagonal
+from initshape.regularizers import (
+    balanced_network,
+    deep_diagonal,
+    kernel,
+    l1,
+    l2,
+    single_neuron,
+    summed_neurons,
+    two_layer_diagonal,
+)
 from initshape.regularizers.base import Array
 from initshape.regularizers.entry import Entry
 from initshape.regularizers.fit import Fit
@@ -18,6 +27,8 @@ ENTRIES: tuple[Entry, ...] = (
     deep_diagonal.ENTRY,
     single_neuron.ENTRY,
     balanced_network.ENTRY,
+    summed_neurons.UNWEIGHTED,
+    summed_neurons.WEIGHTED,
     l1.ENTRY,
     l2.ENTRY,
     kernel.ENTRY,
@@ -42,8 +53,14 @@ def fit(name: str, dataset: Dataset, model: AbstractModel, theta0: Array) -> Fit
         regularizer=name,
         outcome=Outcome.none_known,
         exactness=Exactness.none,
-        reason=f"no closed form of the {name} regularizer is known for {type(model).__name__} networks of this kind",
+        reason=_why_unknown(name, model),
     )
+
+
+def _why_unknown(name: str, model: AbstractModel) -> str:
+    if not getattr(model, "linear", True):
+        return f"the network is not linear in x: it has no predictor w, of which {name} would be a function"
+    return f"no closed form of the {name} regularizer is known for {type(model).__name__} networks of this kind"
 
 
 def catalog() -> list[dict[str, Any]]:

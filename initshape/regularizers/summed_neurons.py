@@ -77,20 +77,22 @@ def fit(dataset: Dataset, model: FullyConnected, theta0: Array, *, weighted: boo
     W, (a,) = model.layers(np.asarray(theta0))
     gap = dataset.y - model.outputs(np.asarray(theta0), dataset.X)
     if np.any(gap) and not np.any(model.vjp(np.asarray(theta0), dataset.X, gap)):
-        reason = "the start is a saddle: no parameter moves"
-        return without_answer(entry.name, open_claim, Outcome.saddle, reason, started)
+        return without_answer(
+            entry.name, open_claim, Outcome.saddle, "the start is a saddle: no parameter moves", started
+        )
     start = _start(a, W, dataset.X, gap)
-    reason = _undefined(start, weighted=weighted)
-    if reason is not None:
-        return Fit(entry.name, Outcome.none_known, Exactness.none, citations=entry.citations, reason=reason)
+    undefined = _undefined(start, weighted=weighted)
+    if undefined is not None:
+        return Fit(entry.name, Outcome.none_known, Exactness.none, citations=entry.citations, reason=undefined)
     q = SummedNeurons.of(start.a, start.W, start.signs, np.abs(start.a) if weighted else np.ones_like(start.a))
     zero = np.zeros(dataset.dimension)
     least = nearest_interpolator(constraints, w0=zero, root=np.ones_like(zero))
     found = split(q.along(start.basis), start.basis @ least)
     claim = _claim(start, q, found, dataset, weighted=weighted)
     if found.outcome is Outcome.nonfinite:
-        reason = "the initialization or the data leave double precision"
-        return without_answer(entry.name, claim, found.outcome, reason, started, q)
+        return without_answer(
+            entry.name, claim, found.outcome, "the initialization or the data leave double precision", started, q
+        )
     # Along the data the sum is the minimum-norm interpolator exactly; across them the w_i never move.
     w = least + reject(found.a @ q.u, dataset.X)
     return with_answer(entry.name, claim, found.outcome, w, q, dataset, iterations=found.iterations, started=started)
