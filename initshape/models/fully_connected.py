@@ -133,15 +133,16 @@ class FullyConnected(AbstractModel):
         return theta.__array_namespace__().concat(found, axis=-1)
 
     def magnitude(self, theta: Array) -> Array:
-        """Size of each layer shared out over its entries, neuron by neuron at depth 2; the smallest takes the second.
+        """Norm of each layer over the root of its entries, the smallest raised to the second smallest.
 
-        The differences of squared norms are conserved, so a layer that passes through zero moves on the scale of the
-        next one. Dead neurons take the scale of the largest, for want of their own.
+        At depth 2 neuron by neuron, ||w_i|| and |a_i| both over sqrt(d), so that they weigh the same. Differences of
+        squared norms are conserved, so a layer that passes through zero moves on the scale of the next one. Dead
+        neurons take the scale of the largest, for want of their own.
         """
         first, *rest = layers = self.layers(np.asarray(theta))
         if self.depth == 2:
             neurons = _alive(np.maximum(np.linalg.norm(first, axis=1), np.abs(rest[0][0])))
-            return np.concatenate([np.repeat(neurons / np.sqrt(self.dimension), self.dimension), neurons])
+            return np.append(np.repeat(neurons, self.dimension), neurons) / np.sqrt(self.dimension)
         norms = np.array([np.linalg.norm(W) for W in layers])
         sizes = _alive(np.maximum(norms, np.sort(norms)[1]))
         return np.concatenate([np.full(W.size, size / np.sqrt(W.size)) for W, size in zip(layers, sizes, strict=True)])

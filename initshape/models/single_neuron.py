@@ -83,15 +83,16 @@ class SingleNeuron(AbstractModel):
         )
 
     def magnitude(self, theta: Array) -> Array:
-        """|a_j|, and ||w|| shared out over d entries; for the smallest layer the second smallest instead.
+        """|a_j| and ||w||, the smallest raised to the second smallest, over sqrt(d).
 
         Differences of squares are conserved, so a layer that passes through zero moves on the scale of the next one.
+        Errors are judged by their root mean square over all P parameters: over sqrt(d), a scalar weighs as much as w.
         """
         theta = np.asarray(theta)
         layers = np.append(np.abs(self.scalars(theta)), np.linalg.norm(self.weights(theta)))
         scale = np.maximum(layers, np.sort(layers)[1])
         scale = np.where(scale > 0.0, scale, layers.max(initial=0.0) or 1.0)
-        return np.append(scale[:-1], np.full(self.dimension, scale[-1] / np.sqrt(self.dimension)))
+        return np.repeat(scale, [1] * self.scalar_layers + [self.dimension]) / np.sqrt(self.dimension)
 
     def pad(
         self, theta: Array, X: Array, y: Array, dimension: int, samples: int
