@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from types import TracebackType
 from typing import Any, Self
 
 from initshape.store import TASK, Queue, Store, StoreSettings, leases
+
+PAUSE_SECONDS = 0.005
+"""Between two rounds: the first ring of many goes out at once, the others together."""
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +63,7 @@ class Doorbell:
                         app.send_task(TASK, args=[queue.value], queue=queue.celery)
             except Exception as error:  # noqa: BLE001 - whatever the broker does, the thread lives and the reaper rings
                 log.warning("could not ring: %s", error)
+            time.sleep(PAUSE_SECONDS)
         store.close()
         if app is not None:
             app.close()

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from initshape.figures.table import column_names
 from initshape.spec.estimate import Estimate, Limits, refuse_beyond
 from initshape.spec.expand import Cell, axis_values, columns, expand, sweep_id
 from initshape.spec.experiment import Experiment, Submission
@@ -16,7 +17,7 @@ from initshape.spec.sweep import Sweep, SweepSubmission
 from initshape.store import queue_for
 from initshape.store.jobs import JobRequest
 from initshape.store.records import Submitter
-from service.tables import Labels, column_names
+from service.tables import Labels
 
 LARGEST_EXPANSION = 1 << 28
 """Cells times bytes of the document, about what validating all of its cells takes in memory."""

@@ -99,7 +99,7 @@ async def _keep_house(store: AsyncStore, doorbell: Doorbell) -> None:
         await asyncio.sleep(reaper.TICK_SECONDS)
 
 
-def _services(request: Request) -> Any:
+async def _services(request: Request) -> Any:  # async: a plain function would cost a thread a request
     return request.state.services
 
 

@@ -1,18 +1,13 @@
-"""The table of a sweep: one row a cell, a column an axis, then the scalars that people plot.
-
-Nothing here depends on when or where a cell was computed, so the CSV of stored results is the same byte for byte.
-"""
+"""Tables of sweeps: what the store keeps of a sweep's labels, and the rows as they go out."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from initshape.figures.table import SCALARS as SCALARS
-from initshape.figures.table import column_names as column_names
-from initshape.figures.table import row as row
-from initshape.figures.table import to_csv as to_csv
+from initshape.figures.table import SCALARS, Row, to_csv
 from initshape.spec.expand import Cell
 from initshape.spec.sweep import Replicate
 
@@ -59,3 +54,28 @@ class Labels:
         """Path -> value of one cell; paths that this cell does not set are absent."""
         places = {path: index[cell] for path, index in self.index.items()}
         return {path: self.distinct[path][k] for path, k in places.items() if k is not None}
+
+
+@dataclass(frozen=True)
+class SweepTable:
+    """All rows of a sweep, in its order. Written row by row, so that other threads get their turn in between."""
+
+    id: str
+    axes: tuple[str, ...]
+    replicate: str | None
+    rows: Sequence[Row]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The swept columns, then the scalars."""
+        return (*self.axes, *SCALARS)
+
+    def to_json(self) -> bytes:
+        """The document `schemas.Table`."""
+        head = {"id": self.id, "axes": self.axes, "replicate": self.replicate, "columns": self.columns}
+        rows = ",".join(json.dumps(row, allow_nan=False) for row in self.rows)
+        return f'{json.dumps(head)[:-1]}, "rows": [{rows}]}}'.encode()
+
+    def to_csv(self) -> bytes:
+        """The same as text."""
+        return to_csv(self.columns, self.rows)

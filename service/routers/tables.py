@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from initshape.figures import SWEEP_KINDS, FigureError, sweep_figure
+from initshape.figures.table import row
 from initshape.store import Operation, jobs, results
 from initshape.store.sweeps import SweepRecord
-from service import tables
 from service.auth import CurrentCaller
 from service.conditional import matches, not_modified, tag_of, tagged
 from service.errors import INVALID_PARAMETER, NOT_FOUND
@@ -21,6 +21,7 @@ from service.routers.results import MEDIA_TYPES, undrawable
 from service.routers.sweeps import read_sweep
 from service.schemas import Table
 from service.services import AppServices, Services
+from service.tables import MISSING, Labels, SweepTable
 
 router = APIRouter(prefix="/v1/sweeps/{sweep_id:sweep}", tags=["tables"])
 
@@ -34,7 +35,7 @@ router = APIRouter(prefix="/v1/sweeps/{sweep_id:sweep}", tags=["tables"])
 async def get_table(request: Request, services: AppServices, caller: CurrentCaller, sweep_id: SweepPath) -> Response:
     """One row a cell in the order of the sweep; cells that failed or have no result yet stay visible."""
     table = await _table(services, sweep_id)
-    content = await services.in_thread(lambda: table.model_dump_json().encode())
+    content = await services.in_thread(table.to_json)
     return _conditional(request, content, "application/json")
 
 
@@ -50,7 +51,7 @@ async def get_table_csv(
 ) -> Response:
     """The table as text; the same stored results give the same bytes."""
     table = await _table(services, sweep_id)
-    content = await services.in_thread(lambda: tables.to_csv(table.columns, table.rows))
+    content = await services.in_thread(table.to_csv)
     return _conditional(request, content, "text/csv; charset=utf-8")
 
 
@@ -71,8 +72,8 @@ async def get_sweep_figure(
 ) -> Response:
     """A figure of the cells that are computed so far; its caption counts the others."""
     table = await _table(services, sweep_id)
-    rows = await services.in_thread(lambda: json.dumps(table.rows))
-    tag = tag_of(rows, "figure", form, str(kind), str(table.replicate), renderer_version())
+    content = await services.in_thread(table.to_json)
+    tag = tag_of(content, "figure", form, str(kind), renderer_version())
     if matches(request, tag):
         return not_modified(tag)
     try:
@@ -84,25 +85,22 @@ async def get_sweep_figure(
     return tagged(picture, tag, MEDIA_TYPES[form])
 
 
-async def _table(services: Services, sweep_id: str) -> Table:
+async def _table(services: Services, sweep_id: str) -> SweepTable:
     record = await read_sweep(services, sweep_id)
     return await services.run_in_thread(_assembled(record))
 
 
-def _assembled(record: SweepRecord) -> Operation[Table]:
+def _assembled(record: SweepRecord) -> Operation[SweepTable]:
     found = yield from jobs.read_many(record.cells)
     documents = yield from results.read_many(record.cells)
-    labels = tables.Labels.decode(record.document["labels"])
+    labels = Labels.decode(record.document["labels"])
     rows = []
     for k, (identity, job, stored) in enumerate(zip(record.cells, found, documents, strict=True)):
-        status = job.status.value if job else tables.MISSING
+        status = job.status.value if job else MISSING
         error = job.error.code if job and job.error else None
         result = json.loads(stored.document) if stored else None
-        rows.append(tables.row(identity, status, labels.values(k), labels.columns, result, error))
-    axes = tuple(labels.columns.values())
-    return Table(
-        id=record.id, axes=axes, replicate=labels.replicate, columns=(*axes, *tables.SCALARS), rows=tuple(rows)
-    )
+        rows.append(row(identity, status, labels.values(k), labels.columns, result, error))
+    return SweepTable(record.id, tuple(labels.columns.values()), labels.replicate, rows)
 
 
 def _conditional(request: Request, content: bytes, media_type: str) -> Response:

@@ -12,9 +12,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from initshape.figures.table import SCALARS
 from initshape.spec.expand import expand, sweep_id
 from initshape.spec.parse import parse_sweep
-from service.tables import SCALARS
 
 Json = dict[str, Any]
 UNKNOWN = "s-" + "a" * 26

@@ -9,11 +9,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from initshape.figures.table import SCALARS, column_names
 from initshape.spec.expand import columns, expand
 from initshape.spec.parse import parse_sweep
 from service.conditional import tag_of
 from service.parameters import cursor_after, cursor_number
-from service.tables import SCALARS, Labels, column_names, to_csv
+from service.schemas import Table
+from service.tables import Labels, SweepTable
 
 BASE = {
     "dataset": {"kind": "sparse_regression", "dimension": 6, "samples": 2, "sparsity": 1},
@@ -49,16 +51,31 @@ def test_column_of_a_path_never_hides_a_scalar() -> None:
     assert len(set(SCALARS)) == len(SCALARS)
 
 
+def table(*values: Any) -> SweepTable:
+    rows = [{"a": value, **dict.fromkeys(SCALARS)} for value in values]
+    return SweepTable("s-", ("a",), None, rows)
+
+
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
 def test_csv_numbers_read_back_the_same(values: list[float]) -> None:
-    lines = to_csv(["a"], [{"a": value} for value in values]).decode().splitlines()
-    assert lines[0] == "a"
-    assert [math.copysign(1, float(line)) * abs(float(line)) for line in lines[1:]] == values
+    lines = table(*values).to_csv().decode().splitlines()
+    found = [float(line.split(",")[0]) for line in lines[1:]]
+    assert [(value, math.copysign(1, value)) for value in found] == [(v, math.copysign(1, v)) for v in values]
 
 
 def test_csv_fields() -> None:
-    row = {"a": None, "b": True, "c": [1, 2.5], "d": 'x,"y"', "e": 3, "f": 1e-05}
-    assert to_csv(list(row), [row]) == b'a,b,c,d,e,f\n,true,"[1, 2.5]","x,""y""",3,1e-05\n'
+    rest = "," * len(SCALARS)
+    lines = table(None, True, [1, 2.5], 'x,"y"', 3, 1e-05).to_csv().decode().splitlines()
+    assert lines[0] == ",".join(["a", *SCALARS])
+    assert [line.removesuffix(rest) for line in lines[1:]] == ["", "true", '"[1, 2.5]"', '"x,""y"""', "3", "1e-05"]
+
+
+def test_json_is_the_documented_form() -> None:
+    empty = json.loads(table().to_json())
+    assert empty["rows"] == []
+    document = json.loads(table(1, None).to_json())
+    document["id"] = "s-" + "a" * 26
+    assert Table.model_validate(document).model_dump(mode="json") == document
 
 
 @given(st.lists(st.binary(max_size=4), max_size=4), st.lists(st.binary(max_size=4), max_size=4))
