@@ -7,6 +7,7 @@ InitshapeError
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -83,9 +84,10 @@ def shown(value: Any) -> JsonValue:
     """A JSON-safe, short echo of what the user gave: numbers and short strings as they are, the rest abbreviated."""
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, (int, float)):
-        limit = 2**63 if isinstance(value, int) else float("inf")
-        return value if abs(value) < limit else str(float(value) if abs(value) < 10**300 else "a huge number")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, int):
+        return value if abs(value) < 2**63 else f"an integer of {value.bit_length()} bits"
     if isinstance(value, dict):
         return f"an object with {len(value)} keys"
     if isinstance(value, (list, tuple)):

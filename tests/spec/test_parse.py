@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from initshape.spec.parse import parse_json, parse_submission, parse_sweep, parse_yaml
-from initshape.spec.problem import SpecError
+from initshape.spec.problem import SpecError, shown
 
 GOOD: dict[str, Any] = {
     "experiment": {
@@ -182,3 +182,17 @@ def test_any_part_replaced_by_any_json(part: str, value: Any) -> None:
         parse_submission(changed(f"/experiment/{part}", value))
     except SpecError as error:
         assert all(p.pointer.startswith(f"/experiment/{part}") or p.pointer == "/experiment" for p in error.errors)
+
+
+@pytest.mark.parametrize(
+    ("value", "echo"),
+    [
+        (float("nan"), "nan"),
+        (float("-inf"), "-inf"),
+        (2**80, "an integer of 81 bits"),
+        (7, 7),
+        ("x" * 300, "x" * 199 + "…"),
+    ],
+)
+def test_values_are_echoed_short_and_fit_for_json(value: object, echo: object) -> None:
+    assert shown(value) == echo
