@@ -7,6 +7,7 @@ from initshape.regularizers.balanced_potential import BalancedPotential as Balan
 from initshape.regularizers.base import AbstractMirrorState as AbstractMirrorState
 from initshape.regularizers.base import AbstractPotential as AbstractPotential
 from initshape.regularizers.base import AbstractRegularizer as AbstractRegularizer
+from initshape.regularizers.entry import ClosedForm as ClosedForm
 from initshape.regularizers.entry import Entry as Entry
 from initshape.regularizers.fit import Fit as Fit
 from initshape.regularizers.hyperbolic import HyperbolicEntropy as HyperbolicEntropy

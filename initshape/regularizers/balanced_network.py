@@ -13,12 +13,12 @@ from initshape.regularizers.aligned_layers import AlignedLayers, aligned
 from initshape.regularizers.balanced_potential import BalancedPotential
 from initshape.regularizers.base import Array
 from initshape.regularizers.constraints import Constraints
-from initshape.regularizers.entry import Entry
+from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, without_answer
 from initshape.regularizers.kkt import evaluate_kkt, reject
 from initshape.regularizers.quadratic import QuadraticPotential, nearest_interpolator
 from initshape.regularizers.references import AZULAY_2021
-from initshape.regularizers.single_neuron import fit_neuron
+from initshape.regularizers.single_neuron import fit_neuron, neuron_closed_form
 from initshape.spec.outcome import Exactness, Outcome
 from initshape.spec.result import Condition
 
@@ -33,7 +33,7 @@ SPANNED = "rows of the first layer stay in the span of the data: the limit is th
 def fit(dataset: Dataset, model: FullyConnected, theta0: Array) -> Fit:
     """The limit of gradient flow from theta0 where a theorem gives it: three kinds of networks, else none known."""
     if not model.linear:
-        reason = f"with {model.activation} activation the limit is a function of x, and no regularizer of it is known"
+        reason = _nonlinear(model)
         return Fit(ENTRY.name, Outcome.none_known, Exactness.none, reason=reason)
     layers = model.layers(np.asarray(theta0))
     form = aligned(layers)
@@ -48,6 +48,24 @@ def fit(dataset: Dataset, model: FullyConnected, theta0: Array) -> Fit:
         return _fit_spanned(dataset, model, theta0, spanned)
     reason = "no closed form is known for this initialization: it is neither strictly balanced nor of rank one"
     return Fit(ENTRY.name, Outcome.none_known, Exactness.none, conditions=(balance, together, spanned), reason=reason)
+
+
+def closed_form(model: FullyConnected, theta0: Array) -> ClosedForm:
+    """Q from theta0 where the layers are aligned; that of rows in the span of the data waits for these."""
+    if not model.linear:
+        return ClosedForm(None, reason=_nonlinear(model))
+    form = aligned(model.layers(np.asarray(theta0)))
+    if form.deviation > TOLERANCE:
+        reason = f"neither strictly balanced nor of rank one: {form.deviation:.2g} of a layer is not aligned"
+        return ClosedForm(None, reason=reason)
+    if not _is_balanced(form) or not np.any(form.weights):
+        return neuron_closed_form(form.scalars, form.weights)
+    sign = float(np.prod(np.where(form.scalars < 0.0, -1.0, 1.0)))
+    return ClosedForm(BalancedPotential(depth=model.depth, first=sign * form.weights))
+
+
+def _nonlinear(model: FullyConnected) -> str:
+    return f"with {model.activation} activation the limit is a function of x, and no regularizer of it is known"
 
 
 def _fit_balanced(
@@ -110,6 +128,7 @@ ENTRY = Entry(
     title="Power of the norm of the strictly balanced network",
     models="fully connected, identity activation, any depth",
     latex=BalancedPotential.latex,
+    exactness=Exactness.exact,
     conditions=(
         "strictly balanced: W_{l+1}^T W_{l+1} = W_l W_l^T, the formula shown",
         "or aligned layers of rank one: the single neuron's potential with one scalar for each further layer",
@@ -119,4 +138,5 @@ ENTRY = Entry(
     citations=(AZULAY_2021,),
     applies=_applies,
     fit=fit,
+    closed_form=closed_form,
 )

@@ -9,7 +9,7 @@ from initshape.models import AbstractModel, Diagonal
 from initshape.regularizers.balanced_branch import BalancedBranch
 from initshape.regularizers.base import Array
 from initshape.regularizers.deep import DeepPotential
-from initshape.regularizers.entry import Entry
+from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, fit_potential
 from initshape.regularizers.references import AZULAY_2021, WOODWORTH_2020
 from initshape.spec.outcome import Exactness
@@ -36,6 +36,12 @@ def fit(dataset: Dataset, model: Diagonal, theta0: Array) -> Fit:
         citations=ENTRY.citations,
     )
     return fit_potential(ENTRY.name, q, dataset, claim)
+
+
+def closed_form(model: Diagonal, theta0: Array) -> ClosedForm:
+    """Q from theta0; the data do not enter."""
+    with np.errstate(over="ignore"):
+        return ClosedForm(DeepPotential.of(np.asarray(theta0).reshape(2, model.depth, model.dimension)))
 
 
 def _conditions(q: DeepPotential, bias: float, spread: float) -> tuple[Condition, ...]:
@@ -68,6 +74,7 @@ ENTRY = Entry(
     title="Potential of the deep diagonal network",
     models="diagonal, depth 3 to 6",
     latex=DeepPotential.latex,
+    exactness=Exactness.exact,
     conditions=(
         "gradient flow on the squared loss that reaches zero training error",
         "any layer sizes and signs, one per coordinate or common; equal sizes and w(0) = 0 are the published case",
@@ -76,4 +83,5 @@ ENTRY = Entry(
     citations=(WOODWORTH_2020, AZULAY_2021),
     applies=_applies,
     fit=fit,
+    closed_form=closed_form,
 )

@@ -8,24 +8,40 @@ from typing import Any
 
 from initshape.datasets import Dataset
 from initshape.models import AbstractModel
-from initshape.regularizers.base import Array
+from initshape.regularizers.base import AbstractRegularizer, Array
 from initshape.regularizers.fit import Fit
+from initshape.spec.outcome import Exactness
 
 Fitter = Callable[[Dataset, Any, Array], Fit]
+
+
+@dataclass(frozen=True, eq=False)
+class ClosedForm:
+    """Q of one initialization, before any data: None, with the reason, where none is known.
+
+    `assumes` says in words what only data can decide and was taken for granted.
+    """
+
+    regularizer: AbstractRegularizer | None
+    assumes: tuple[str, ...] = ()
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
 class Entry:
     """One regularizer: the name a spec asks for, the models it answers for, and what the catalog prints.
 
-    `fit(dataset, model, theta0)` is called only with a model that `applies`.
+    `exactness` is the most that it can claim. `fit(dataset, model, theta0)` and `closed_form(model, theta0)` are called
+    only with a model that `applies`; without the latter Q cannot be looked at before it is fitted.
     """
 
     name: str
     title: str
     models: str
     latex: str
+    exactness: Exactness
     conditions: tuple[str, ...]
     citations: tuple[str, ...]
     applies: Callable[[AbstractModel], bool]
     fit: Fitter
+    closed_form: Callable[[Any, Array], ClosedForm] | None = None

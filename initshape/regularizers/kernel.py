@@ -10,7 +10,7 @@ from initshape.datasets import Dataset
 from initshape.models import AbstractModel, Diagonal, FullyConnected, SingleNeuron
 from initshape.regularizers.base import Array
 from initshape.regularizers.constraints import INCONSISTENT, Constraints
-from initshape.regularizers.entry import Entry
+from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, without_answer
 from initshape.regularizers.quadratic import QuadraticPotential, nearest_interpolator
 from initshape.regularizers.references import CHIZAT_2019, JACOT_2018
@@ -113,6 +113,16 @@ def _fit_outputs(dataset: Dataset, model: AbstractModel, theta0: Array) -> Fit:
     )
 
 
+def closed_form(model: AbstractModel, theta0: Array) -> ClosedForm:
+    """Q from theta0; the data do not enter."""
+    theta0 = np.asarray(theta0)
+    if isinstance(model, Diagonal):
+        return ClosedForm(QuadraticPotential(w0=model.predictor(theta0), metric=predictor_kernel(model, theta0)))
+    if layers := _chain(model, theta0):
+        return ClosedForm(TangentNorm(w0=np.asarray(model.predictor(theta0)), metric=TangentMetric.of(layers)))
+    return ClosedForm(None, reason="the network is not linear in x: its linearisation has outputs, but no w")
+
+
 def _chain(model: AbstractModel, theta0: Array) -> list[Array]:
     """The matrices of a linear network with one output; none where it is not linear."""
     if isinstance(model, SingleNeuron):
@@ -141,6 +151,7 @@ ENTRY = Entry(
     title="Tangent kernel norm at initialization",
     models="any",
     latex=r"Q(w) = \tfrac12 (w - w(0))^\top M_0^{+} (w - w(0)), \quad M_0 = J_0 J_0^\top",
+    exactness=Exactness.baseline,
     conditions=(
         "baseline: the limit of lazy training, in which the tangent kernel does not change",
         "networks that are not linear in x: no w, the outputs of the linearised network on the test inputs instead",
@@ -148,4 +159,5 @@ ENTRY = Entry(
     citations=(JACOT_2018, CHIZAT_2019),
     applies=_applies,
     fit=fit,
+    closed_form=closed_form,
 )

@@ -14,7 +14,7 @@ from initshape.models import AbstractModel
 from initshape.regularizers.base import AbstractRegularizer, Array
 from initshape.regularizers.basis_pursuit import BasisPursuit, solve
 from initshape.regularizers.constraints import Constraints
-from initshape.regularizers.entry import Entry
+from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, without_answer
 from initshape.regularizers.kkt import evaluate_kkt
 from initshape.regularizers.references import CHEN_1998, HUANGFU_2018
@@ -76,6 +76,11 @@ def fit(dataset: Dataset, model: AbstractModel, theta0: Array) -> Fit:
     return with_answer(ENTRY.name, claim, outcome, w, q, dataset, iterations=answer.iterations, started=started)
 
 
+def closed_form(model: AbstractModel, theta0: Array) -> ClosedForm:
+    """||w||_1 with the subgradient 0 at 0."""
+    return ClosedForm(L1Norm(certificate=np.zeros(model.dimension)))
+
+
 @dataclass(frozen=True)
 class _ByContent:
     """A data set looked up by the hash of its content."""
@@ -101,6 +106,7 @@ ENTRY = Entry(
     title="Minimum l1 norm (basis pursuit)",
     models="any that is linear in x",
     latex=L1Norm.latex,
+    exactness=Exactness.baseline,
     conditions=(
         "baseline: the limit of the diagonal network's Q as the scale tends to 0",
         "unique minimiser: some dual certificate is below 1 off the support, and the support's columns are independent",
@@ -108,4 +114,5 @@ ENTRY = Entry(
     citations=(CHEN_1998, HUANGFU_2018),
     applies=lambda model: getattr(model, "linear", True),
     fit=fit,
+    closed_form=closed_form,
 )

@@ -10,7 +10,7 @@ from initshape.datasets import Dataset
 from initshape.models import AbstractModel
 from initshape.regularizers.base import Array
 from initshape.regularizers.constraints import Constraints
-from initshape.regularizers.entry import Entry
+from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, without_answer
 from initshape.regularizers.quadratic import QuadraticPotential, nearest_interpolator
 from initshape.regularizers.references import GUNASEKAR_2018
@@ -33,11 +33,17 @@ def fit(dataset: Dataset, model: AbstractModel, theta0: Array) -> Fit:
     return with_answer(ENTRY.name, claim, Outcome.converged, w, q, dataset, iterations=1, started=started)
 
 
+def closed_form(model: AbstractModel, theta0: Array) -> ClosedForm:
+    """||w||^2/2."""
+    return ClosedForm(QuadraticPotential(w0=np.zeros(model.dimension), metric=np.ones(model.dimension)))
+
+
 ENTRY = Entry(
     name="l2",
     title="Minimum l2 norm",
     models="any that is linear in x",
     latex=r"Q(w) = \tfrac12 \sum_i w_i^2",
+    exactness=Exactness.baseline,
     conditions=(
         "baseline: the limit of the diagonal network's Q as the scale tends to infinity at w(0) = 0",
         "limit alpha -> 0 of two-layer linear networks and of the single neuron, whatever their shape",
@@ -45,4 +51,5 @@ ENTRY = Entry(
     citations=(GUNASEKAR_2018,),
     applies=lambda model: getattr(model, "linear", True),
     fit=fit,
+    closed_form=closed_form,
 )

@@ -44,20 +44,26 @@ def fit(name: str, dataset: Dataset, model: AbstractModel, theta0: Array) -> Fit
     **Errors**: `ValueError` for a name that the spec does not know. Where no closed form is known for this model the
     outcome is `none_known`, with the reason; every other trouble is an outcome too.
     """
-    if name not in REGULARIZER_ORDER:
-        raise ValueError(f"no regularizer is called {name!r}; known are {', '.join(REGULARIZER_ORDER)}")
-    for entry in ENTRIES:
-        if entry.name == name and entry.applies(model):
-            return entry.fit(dataset, model, theta0)
+    entry = entry_for(name, model)
+    if entry is not None:
+        return entry.fit(dataset, model, theta0)
     return Fit(
         regularizer=name,
         outcome=Outcome.none_known,
         exactness=Exactness.none,
-        reason=_why_unknown(name, model),
+        reason=why_unknown(name, model),
     )
 
 
-def _why_unknown(name: str, model: AbstractModel) -> str:
+def entry_for(name: str, model: AbstractModel) -> Entry | None:
+    """The entry that answers for this model. **Errors**: `ValueError` for a name that the spec does not know."""
+    if name not in REGULARIZER_ORDER:
+        raise ValueError(f"no regularizer is called {name!r}; known are {', '.join(REGULARIZER_ORDER)}")
+    return next((entry for entry in ENTRIES if entry.name == name and entry.applies(model)), None)
+
+
+def why_unknown(name: str, model: AbstractModel) -> str:
+    """Why no entry answers, for people."""
     if not getattr(model, "linear", True):
         return f"the network is not linear in x: it has no predictor w, of which {name} would be a function"
     return f"no closed form of the {name} regularizer is known for {type(model).__name__} networks of this kind"
@@ -71,6 +77,7 @@ def catalog() -> list[dict[str, Any]]:
             "title": entry.title,
             "models": entry.models,
             "latex": entry.latex,
+            "exactness": entry.exactness.value,
             "conditions": list(entry.conditions),
             "citations": list(entry.citations),
         }

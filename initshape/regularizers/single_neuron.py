@@ -10,7 +10,7 @@ from initshape.datasets import Dataset
 from initshape.models import AbstractModel, SingleNeuron
 from initshape.regularizers.base import Array
 from initshape.regularizers.constraints import Constraints
-from initshape.regularizers.entry import Entry
+from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, without_answer
 from initshape.regularizers.kkt import evaluate_kkt
 from initshape.regularizers.neuron_branch import Branch
@@ -61,6 +61,22 @@ def fit_neuron(
     )
 
 
+def closed_form(model: SingleNeuron, theta0: Array) -> ClosedForm:
+    """Q from theta0 and the sign that a has there; only data can say whether a keeps it."""
+    theta0 = np.asarray(theta0)
+    return neuron_closed_form(model.scalars(theta0), model.weights(theta0))
+
+
+def neuron_closed_form(scalars: Array, weights: Array) -> ClosedForm:
+    """The same from a_1(0) ... a_k(0) and u(0)."""
+    sign, of = float(np.sign(np.prod(scalars))), _letter(len(scalars))
+    if sign == 0.0 and np.any(weights):
+        return ClosedForm(None, reason=f"{of} is 0 at the start: the sign that it takes depends on the data")
+    kept = float(np.min(np.abs(scalars))) >= float(np.linalg.norm(weights))
+    assumes = () if kept else (f"{of} ends with the sign that it has at the start",)
+    return ClosedForm(NeuronPotential.of(scalars, weights, sign or 1.0), assumes)
+
+
 def _signs(start: float, branch: Branch, scalar_layers: int) -> tuple[Condition, ...]:
     of = _letter(scalar_layers)
     first = Condition(name=f"sign of {of} at the start", holds=True, value=start)
@@ -97,6 +113,7 @@ ENTRY = Entry(
     title="Radial potential of the single neuron",
     models="single neuron, any number of scalar layers",
     latex=NeuronPotential.latex,
+    exactness=Exactness.exact,
     conditions=(
         "gradient flow on the squared loss that reaches zero training error",
         "any initialization; z takes the sign that a has at the end, which is reported with the rule that gave it",
@@ -105,4 +122,5 @@ ENTRY = Entry(
     citations=(AZULAY_2021,),
     applies=_applies,
     fit=fit,
+    closed_form=closed_form,
 )

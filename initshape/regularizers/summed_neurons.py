@@ -13,7 +13,7 @@ from initshape.models import AbstractModel, FullyConnected
 from initshape.regularizers.aligned_layers import aligned
 from initshape.regularizers.base import Array
 from initshape.regularizers.constraints import Constraints
-from initshape.regularizers.entry import Entry
+from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, without_answer
 from initshape.regularizers.kkt import reject, row_space
 from initshape.regularizers.neuron_branch import branch
@@ -96,6 +96,20 @@ def fit(dataset: Dataset, model: FullyConnected, theta0: Array, *, weighted: boo
     # Along the data the sum is the minimum-norm interpolator exactly; across them the w_i never move.
     w = least + reject(found.a @ q.u, dataset.X)
     return with_answer(entry.name, claim, found.outcome, w, q, dataset, iterations=found.iterations, started=started)
+
+
+def closed_form(model: FullyConnected, theta0: Array, *, weighted: bool) -> ClosedForm:
+    """Q from theta0 and the signs that the a_i have there."""
+    W, (a,) = model.layers(np.asarray(theta0))
+    alive = (a != 0.0) | np.any(W != 0.0, axis=1)
+    a, W = a[alive], W[alive]
+    if not np.all(a):
+        return ClosedForm(None, reason="some a_i(0) = 0: the sign that it takes depends on the data")
+    if a.size == 0:
+        return ClosedForm(None, reason="all neurons are zero, and stay so")
+    c = np.abs(a) if weighted else np.ones_like(a)
+    assumes = ("every a_i ends with the sign that it has at the start",)
+    return ClosedForm(SummedNeurons.of(a, W, np.sign(a), c), assumes)
 
 
 def _start(a: Array, W: Array, X: Array, gap: Array) -> _Start:
@@ -187,6 +201,7 @@ def _entry(name: str, title: str, weights: str, *, weighted: bool) -> Entry:
         title=title,
         models="fully connected, identity activation, two layers",
         latex=SummedNeurons.latex,
+        exactness=Exactness.approximate,
         conditions=(
             weights,
             "approximate: exact only for neurons that are multiples of one another and keep their signs, and where "
@@ -198,6 +213,7 @@ def _entry(name: str, title: str, weights: str, *, weighted: bool) -> Entry:
         citations=(AZULAY_2021,),
         applies=_applies,
         fit=partial(fit, weighted=weighted),
+        closed_form=partial(closed_form, weighted=weighted),
     )
 
 

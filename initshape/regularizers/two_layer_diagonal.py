@@ -7,7 +7,7 @@ import numpy as np
 from initshape.datasets import Dataset
 from initshape.models import AbstractModel, Diagonal
 from initshape.regularizers.base import AbstractPotential, Array
-from initshape.regularizers.entry import Entry
+from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, fit_potential
 from initshape.regularizers.hyperbolic import HyperbolicEntropy
 from initshape.regularizers.one_sided import OneSidedEntropy
@@ -63,7 +63,7 @@ def _two_sided(root_plus: Array, root_minus: Array, bias: Array, size: Array) ->
 
 def fit(dataset: Dataset, model: Diagonal, theta0: Array) -> Fit:
     """The limit of gradient flow from theta0, by theory: argmin Q(w) s.t. X w = y."""
-    (u_plus, v_plus), (u_minus, v_minus) = np.asarray(theta0).reshape(2, 2, model.dimension)
+    (u_plus, v_plus), (u_minus, v_minus) = _factors(model, theta0)
     q = potential(u_plus, v_plus, u_minus, v_minus)
     bias = float(np.max(np.abs(u_plus * v_plus - u_minus * v_minus)))
     lower, upper = q.domain()
@@ -74,6 +74,16 @@ def fit(dataset: Dataset, model: Diagonal, theta0: Array) -> Fit:
         citations=ENTRY.citations,
     )
     return fit_potential(ENTRY.name, q, dataset, claim)
+
+
+def closed_form(model: Diagonal, theta0: Array) -> ClosedForm:
+    """Q from theta0; the data do not enter."""
+    (u_plus, v_plus), (u_minus, v_minus) = _factors(model, theta0)
+    return ClosedForm(potential(u_plus, v_plus, u_minus, v_minus))
+
+
+def _factors(model: Diagonal, theta0: Array) -> Array:
+    return np.asarray(theta0).reshape(2, 2, model.dimension)
 
 
 def _conditions(bias: float, lower: Array, upper: Array) -> tuple[Condition, ...]:
@@ -101,6 +111,7 @@ ENTRY = Entry(
     title="Hyperbolic entropy of the two-layer diagonal network",
     models="diagonal, depth 2",
     latex=HyperbolicEntropy.latex,
+    exactness=Exactness.exact,
     conditions=(
         "gradient flow on the squared loss that reaches zero training error",
         "any scale and shape, one per coordinate or common; w(0) = 0 is Theorem 4.1, w(0) != 0 adds the linear term",
@@ -109,4 +120,5 @@ ENTRY = Entry(
     citations=(AZULAY_2021, WOODWORTH_2020),
     applies=_applies,
     fit=fit,
+    closed_form=closed_form,
 )

@@ -26,7 +26,7 @@ def test_catalog_is_json_with_formula_conditions_and_references() -> None:
     entries = json.loads(json.dumps(catalog()))
     assert len(entries) == len(ENTRIES)
     for entry in entries:
-        assert set(entry) == {"name", "title", "models", "latex", "conditions", "citations"}
+        assert set(entry) == {"name", "title", "models", "latex", "exactness", "conditions", "citations"}
         assert entry["latex"].startswith("Q(w)")
         assert entry["conditions"]
         for citation in entry["citations"]:
