@@ -79,7 +79,7 @@ def split(neurons: Neurons, target: Array) -> Split:
 
     **Shape**: target (n,). **Errors**: none; trouble is the `outcome`.
     """
-    point = _at(neurons, target, neurons.a if np.any(neurons.a > 0.0) else np.ones_like(neurons.a))
+    point = _at(neurons, target, _first(neurons, target))
     last = np.inf
     for iteration in range(_MAX_ITERATIONS):
         if not np.isfinite(point.value):
@@ -98,6 +98,13 @@ def split(neurons: Neurons, target: Array) -> Split:
             return _answer(point, outcome, size, iteration)
         point, last = moved, size
     return _answer(point, Outcome.stalled, last, _MAX_ITERATIONS)
+
+
+def _first(neurons: Neurons, target: Array) -> Array:
+    """a_i(0), or where that is larger the a_i that neurons which start from zero would need: rates_i ||R||."""
+    needed = neurons.rates * np.sqrt(np.linalg.norm(target) / np.sum(neurons.rates**2))
+    first = np.maximum(neurons.a, needed)
+    return first if np.any(first > 0.0) else np.ones_like(first)
 
 
 def _at(neurons: Neurons, target: Array, a: Array) -> _Point:
@@ -135,7 +142,7 @@ def _newton_step(neurons: Neurons, point: _Point) -> Array | None:
     inner[np.diag_indices_from(inner)] += 1.0
     try:
         factor = cho_factor(inner, lower=True, check_finite=False)
-    except (LinAlgError, ValueError):
+    except LinAlgError:
         return None
     if fewer:
         solved = cho_solve(factor, right, check_finite=False)
