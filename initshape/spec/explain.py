@@ -21,6 +21,8 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
     found: dict[tuple[str, str], ProblemError] = {}
     details = error.errors(include_url=False)
     for detail in details:
+        if len(found) >= MOST_ERRORS:  # a megabyte of wrong numbers has 200,000 of them
+            break
         loc = detail["loc"]
         if detail["type"] == "too_short" and any(d["loc"][: len(loc)] == loc != d["loc"] for d in details):
             continue  # the list is short only because the items named elsewhere were wrong

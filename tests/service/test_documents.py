@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -217,6 +218,30 @@ def test_yaml_that_is_no_document(api: httpx2.Client, body: bytes) -> None:
     answer = api.post("/v1/experiments", content=body, headers={"Content-Type": "application/yaml"})
     assert answer.status_code in (400, 422), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+HOSTILE = {
+    "nested YAML": (b"[" * 120_000 + b"]" * 120_000, "application/yaml"),
+    "nested YAML blocks": (b"- " * 100_000, "application/yaml"),
+    "180,000 wrong numbers": (
+        json.dumps({"experiment": {"dataset": {"kind": "explicit", "X": [[1]], "y": [None] * 180_000}}}).encode(),
+        "application/json",
+    ),
+    "60,000 unknown keys": (
+        json.dumps({"experiment": {f"k{k}": 1 for k in range(60_000)}}).encode(),
+        "application/json",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_document_costs_little(api: httpx2.Client, name: str) -> None:
+    body, media = HOSTILE[name]
+    begin = time.process_time()  # the server runs in this process
+    answer = api.post("/v1/experiments", content=body, headers={"Content-Type": media})
+    assert answer.status_code in (400, 422)
+    assert len(answer.json()["errors"]) <= 20
+    assert time.process_time() - begin < 5
 
 
 @pytest.mark.parametrize("document", [None, 1, "text", [], True, {}, {"experiment": None}])
