@@ -28,7 +28,7 @@ from initshape.store.leases import Claim, Finish
 from initshape.store.operation import Command, Operation
 from tests.store.desk import Clock, Desk
 
-NAMES = ("x-1", "x-2", "x-3")
+NAMES = ("x-1", "x-2")
 IDS = st.sampled_from(NAMES)
 USERS = st.sampled_from(["ann", "bob"])
 RARELY = st.sampled_from([False, False, False, True])
@@ -148,6 +148,18 @@ class LifeCycle(RuleBasedStateMachine):
             assert claim.attempt == job.attempt
             self.claims.append(claim)
 
+    @precondition(lambda self: any(job.status is Status.queued for job in self.jobs.values()))
+    @rule(worker=st.sampled_from(["w1", "w2"]))
+    def claim_what_waits(self, worker: str) -> None:
+        self.claim(worker=worker, limit=1)
+
+    @precondition(lambda self: any(job.status is Status.queued for job in self.jobs.values()))
+    @rule(times=st.integers(1, leases.POISON_LIMIT))
+    def kill_whoever_claims(self, times: int) -> None:
+        for _ in range(times):
+            self.claim(worker="w1", limit=1)
+            self.workers_die(really=True)
+
     @precondition(lambda self: self.claims)
     @rule(data=st.data())
     def renew(self, data: st.DataObject) -> None:
@@ -232,10 +244,20 @@ class LifeCycle(RuleBasedStateMachine):
     def pass_time(self, seconds: float) -> None:
         self.clock.pass_seconds(seconds)
 
-    @precondition(lambda self: self.claims)
-    @rule()
-    def workers_die(self) -> None:
+    @precondition(lambda self: any(job.status is Status.running for job in self.jobs.values()))
+    @rule(delete=RARELY)
+    def everybody_withdraws(self, delete: bool) -> None:
+        """The only way to `cancelling`, too rare if left to chance."""
+        name, job = next((n, j) for n, j in self.jobs.items() if j.status is Status.running)
+        for user in sorted(job.submitters) or [job.owner]:
+            self.stop(name=name, user=user, force=False, delete=delete)
+
+    @precondition(lambda self: any(job.status in ACTIVE for job in self.jobs.values()))
+    @rule(really=RARELY)
+    def workers_die(self, really: bool) -> None:
         """Nobody renews for more than a lease, while a reaper is at work."""
+        if not really:
+            return
         for _ in range(7):
             self.clock.pass_seconds(1.0)
             self.reap()
@@ -307,7 +329,7 @@ def _read(statuses: list[Status], lines: list[str]) -> Operation[list[Any]]:
 
 
 def test_the_scripts_keep_to_the_table_of_states(settings: StoreSettings) -> None:
-    _run(settings, examples=60, steps=50)
+    _run(settings, examples=80, steps=60)
 
 
 @pytest.mark.long
