@@ -12,6 +12,7 @@ from initshape.flows.tableau import FROM_MODES, SHIFT_COMPLEX, SHIFT_REAL, TO_MO
 from initshape.models import Array
 
 MAX_ITERATIONS = 6
+TINY = 1e-3
 _GOING, _CONVERGED, _FAILED = 0, 1, 2
 
 
@@ -69,8 +70,10 @@ def solve_stages(
         rate = jnp.where(later, size / now.size, 0.0)
         left = rate / (1 - rate) * size
         hopeless = (rate >= 1) | (rate ** (MAX_ITERATIONS - 1 - now.count) * left > tolerance)
-        failed = ~jnp.isfinite(size) | (later & hopeless)
-        converged = ~failed & ((size == 0) | (later & (left < tolerance)))
+        # Far below the tolerance the ratio of two changes is rounding, and says nothing of the contraction.
+        tiny = size <= TINY * tolerance
+        failed = ~jnp.isfinite(size) | (later & hopeless & ~tiny)
+        converged = ~failed & (tiny | (later & (left < tolerance)))
         status = jnp.where(failed, _FAILED, jnp.where(converged, _CONVERGED, _GOING))
         return _Iteration(W + change, combine(FROM_MODES, W + change), now.count + 1, size, rate, status)
 

@@ -51,15 +51,21 @@ def margin_fit(
     claim: Claim,
     outcome: Outcome,
     w: Array,
-    potential: AbstractRegularizer,
+    potential: AbstractRegularizer | None,
     dataset: Dataset,
     *,
     iterations: int,
     started: float,
     kkt_residual: float | None = None,
+    value: float | None = None,
 ) -> Fit:
-    """A fit whose w has margins of at least 1. There is no residual: `relative_residual` is None."""
-    kkt = cone_residual(potential, w, signed_rows(dataset)) if kkt_residual is None else kkt_residual
+    """A fit whose w has margins of at least 1; `kkt_residual` and `value` by the potential unless they are given.
+
+    There is no residual: `relative_residual` is None.
+    """
+    if potential is not None:
+        kkt_residual = cone_residual(potential, w, signed_rows(dataset)) if kkt_residual is None else kkt_residual
+        value = potential.value(w) if value is None else value
     return Fit(
         regularizer=name,
         outcome=outcome,
@@ -69,8 +75,8 @@ def margin_fit(
         citations=claim.citations,
         w=w,
         potential=potential,
-        kkt_residual=kkt,
-        value=potential.value(w),
+        kkt_residual=kkt_residual,
+        value=value,
         iterations=iterations,
         seconds=time.perf_counter() - started,
     )

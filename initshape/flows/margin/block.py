@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from initshape.flows.margin.attempt import attempt, fraction_at
 from initshape.flows.margin.observe import MarginRows, observe
-from initshape.flows.margin.radau import attempt, fraction_at, interpolate
+from initshape.flows.margin.radau import interpolate
 from initshape.flows.margin.state import MarginControls, MarginProblem, MarginState, Verdict
 from initshape.flows.margin_loss import AbstractMarginLoss
 from initshape.models import AbstractModel, Array

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 
 from initshape.flows.margin.block import program
@@ -52,7 +53,8 @@ def drive(begin: MarginStart, settings: MarginSettings, on_progress: Callable[[F
     first = _observed(begin, begin.theta)
     if verdict is not Verdict.running:
         return MarginEnd(verdict, begin.theta, 0.0, 0, np.zeros(1), first, 0.0, {})
-    model, problem, controls, state = compiled_arguments(begin, settings)
+    model, *arguments = compiled_arguments(begin, settings)
+    problem, controls, state = jax.device_put(tuple(arguments))
     compiled = program(model, begin.loss, saved_rows(model.size), (problem, controls, state, np.int64(0)))
     clock, attempts, blocks = time.perf_counter(), FIRST_BLOCK, 0
     times, rows = [np.zeros(1)], [first]

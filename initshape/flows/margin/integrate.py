@@ -38,7 +38,6 @@ def integrate_margin(
     settings: MarginSettings,
     *,
     loss: str = "exponential",
-    linear: bool = True,
     observers: Mapping[str, Floats] | None = None,
     coordinates: Sequence[int] = (),
     on_progress: Callable[[FlowProgress], None] | None = None,
@@ -47,8 +46,8 @@ def integrate_margin(
 
     That is gradient flow on L with d tau = L dt: the same path, without the factor L that vanishes. `time` is tau.
     `loss` is exponential or logistic. `observers` are target directions: the trajectory records the distance of the
-    unit vectors, and the flow makes no other use of them. `linear` says that the network is linear in x, so that
-    only linearly separable data can be fitted: others are refused as `infeasible`, without integration.
+    unit vectors, and the flow makes no other use of them. Where a linear network meets classes that no linear
+    predictor separates, the outcome is `infeasible`, without integration.
 
     **Shape**: theta0 (P,), X (N, d), y (N,) of -1 and 1, observers (d,).
     **Errors**: ValueError for arrays, labels or settings that do not fit; numerical trouble is an outcome.
@@ -57,7 +56,7 @@ def integrate_margin(
     clock = time.perf_counter()
     targets = dict(observers or {})
     begin = start(model, LOSSES[loss], theta0, X, y, targets, coordinates)
-    feasible = not linear or separation(begin.problem.X, begin.problem.y) > SEPARABLE
+    feasible = not model.linear or separation(begin.problem.X, begin.problem.y) > SEPARABLE
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         if not feasible:
             settings = MarginSettings(log_train_loss=-begin.gamma, points=settings.points)
@@ -99,6 +98,6 @@ def _solution(
         },
         effort=end.effort,
         gamma=gamma,
-        margin=float(rows.margin[-1]),
+        margin=float(rows.margin[-1]) if begin.model.linear else None,
         log_train_loss=-gamma,
     )

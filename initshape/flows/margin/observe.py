@@ -27,18 +27,19 @@ def observe(model: AbstractModel, loss: AbstractMarginLoss, problem: MarginProbl
     drift is relative to the size of an invariant's terms, now or at the start, whichever is larger.
     """
     m = problem.y * model.outputs(theta, problem.X)
-    w = model.predictor(theta)
-    xp = w.__array_namespace__()
+    xp = m.__array_namespace__()
+    # A network that is not linear has no predictor, hence no coordinates and no distances: zeros stand for them.
+    w = model.predictor(theta) if model.linear else xp.zeros((len(theta), model.dimension))
     norm = (w * w).sum(-1) ** 0.5
     size = xp.where(norm > 0.0, norm, 1.0)
     scale = xp.maximum(model.invariant_scale(theta), problem.invariant_scale)
     drift = abs(model.invariants(theta) - problem.invariants) / xp.where(scale > 0, scale, 1.0)
     direction = w / size[:, None]
-    distances = [((direction - target) ** 2).sum(-1) ** 0.5 for target in problem.targets]
+    distances = ((direction[:, None, :] - problem.targets) ** 2).sum(-1) ** 0.5
     return MarginRows(
         gamma=gain(loss, m, problem.y, problem.samples).gamma,
-        margin=xp.where(problem.y == 0.0, xp.inf, m).min(-1) / size,
+        margin=xp.where(norm > 0.0, xp.where(problem.y == 0.0, xp.inf, m).min(-1) / size, 0.0),
         invariant_drift=drift.max(-1),
         w=w[:, problem.coordinates],
-        distances=xp.stack(distances, axis=-1) if distances else w[:, :0],
+        distances=distances,
     )

@@ -1,4 +1,4 @@
-"""One Radau step of the rescaled flow d theta/d tau = grad gamma, and its landing on the requested gamma."""
+"""One Radau step of the rescaled flow d theta/d tau = grad gamma, tried but not yet judged."""
 
 from __future__ import annotations
 
@@ -8,24 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from initshape.flows.control import HOLD_BELOW, growth
 from initshape.flows.margin.gain import Gain, gain
 from initshape.flows.margin.linear import Factors, Linearisation, factor, solve_modes, solve_real
-from initshape.flows.margin.state import MarginControls, MarginProblem, MarginState, Verdict
+from initshape.flows.margin.state import MarginControls, MarginProblem, MarginState
 from initshape.flows.margin_loss import AbstractMarginLoss
-from initshape.flows.stages import MAX_ITERATIONS, solve_stages
+from initshape.flows.stages import Stages, solve_stages
 from initshape.flows.tableau import ERROR_WEIGHTS, NODES, TO_POLYNOMIAL, combine
 from initshape.models import AbstractModel, Array
 
 NAME = "radau"
-SLOW_RATE, SLOW_ITERATIONS = 1e-3, 2
-"""A contraction slower than this after more than two iterations is worth a new linearisation."""
 EPSILON = float(np.finfo(np.float64).eps)
 ROUNDING = 400.0
 """A tolerance below this many units of rounding of a parameter cannot be met by its stages."""
-LANDED, NEAR, LANDINGS = 1e-11, 1e-9, 8
-"""A run has arrived this close to the requested gamma, relative to it; or near it, where more attempts do not help."""
-QUIET_AFTER, STATIONARY, LONG_STEP = 5, 1e-12, 10.0
 
 
 class Memory(NamedTuple):
@@ -81,33 +75,41 @@ def interpolate(state: MarginState, x: Array) -> Array:
     return state.memory.start + x * (q[0] + x * (q[1] + x * q[2]))
 
 
-def fraction_at(state: MarginState, gamma: Array) -> Array:
-    """x at which the cubic through gamma and its slopes at both ends of the last step takes the value `gamma`."""
-    last: Memory = state.memory
-    return _crossing(last.gamma, state.gamma, last.speed * last.last_step, _square(state.slope) * last.last_step, gamma)
+class Trial(NamedTuple):
+    """What one attempted step came to: the state at its end if it is accepted, and what the judgement needs.
+
+    `error` is over tolerance, `finite` false after an overflow, `at_end` says that it ends at max_time.
+    """
+
+    step: Array
+    at_end: Array
+    theta: Array
+    slope: Array
+    gain: Gain
+    stages: Stages
+    error: Array
+    finite: Array
+    linearisation: Linearisation
+    factors: Factors
 
 
-def attempt(
+def trial(
     model: AbstractModel,
     loss: AbstractMarginLoss,
     problem: MarginProblem,
     controls: MarginControls,
     state: MarginState,
-) -> MarginState:
-    """One attempted step and all that follows from it.
+) -> Trial:
+    """One step from `state`: linearisation and factors where they are due, stages, error estimate.
 
     Tolerances are relative to the displacement theta - theta(0), not to theta: in the lazy regime w is a small
-    difference of large parameters. A step that overshoots the requested gamma is tried again, shortened to where the
-    cubic in gamma says the target is; that converges faster than quadratically.
+    difference of large parameters.
 
-    **Source**: Hairer and Wanner, Solving Ordinary Differential Equations II, section IV.8 (method and control).
+    **Source**: Hairer and Wanner, Solving Ordinary Differential Equations II, section IV.8.
     """
     last: Memory = state.memory
     X, y, theta = problem.X, problem.y, state.theta
-    speed = _square(state.slope)
-    to_go = controls.target - state.gamma
-    step, at_end = _clip(state, controls, to_go / speed)
-
+    step, at_end = _clip(state, controls)
     at = lax.cond(
         last.rebuild,
         lambda: Linearisation(theta, state.weights, state.curvature, y[:, None] * model.kernel(theta, X) * y),
@@ -115,8 +117,8 @@ def attempt(
     )
     factors = lax.cond(last.rebuild | (step != last.factored_step), lambda: factor(at, step), lambda: last.factors)
 
-    def velocity(at_theta: Array) -> Array:
-        return ascent(model, loss, X, y, problem.samples, at_theta)[0]
+    def velocity(where: Array) -> Array:
+        return ascent(model, loss, X, y, problem.samples, where)[0]
 
     def scale(reached: Array) -> Array:
         moved = jnp.maximum(abs(theta - problem.start), abs(reached - problem.start))
@@ -124,7 +126,6 @@ def attempt(
 
     before = scale(theta)
     noise = (10 * EPSILON * abs(theta) / before).max()
-    tolerance = jnp.maximum(noise, jnp.minimum(0.03, jnp.sqrt(controls.rtol)))
     stages = solve_stages(
         velocity,
         lambda v: solve_modes(model, X, y, at, factors, step, v),
@@ -132,12 +133,11 @@ def attempt(
         step,
         _guess(last, step),
         before,
-        tolerance,
+        jnp.maximum(noise, jnp.minimum(0.03, jnp.sqrt(controls.rtol))),
         problem.parameters,
     )
     reached = theta + stages.Z[2]
-    slope, found = ascent(model, loss, X, y, problem.samples, reached)
-    retry = last.retry & stages.converged
+    slope, gain = ascent(model, loss, X, y, problem.samples, reached)
 
     after = scale(reached)
     increment = combine(ERROR_WEIGHTS, stages.Z)[0] / step
@@ -147,116 +147,41 @@ def attempt(
         return estimate, jnp.sqrt(((estimate / after) ** 2).sum() / problem.parameters)
 
     first, size = error_of(state.slope)
-    error = lax.cond(retry & (size > 1.0), lambda: error_of(velocity(theta + first))[1], lambda: size)
+    again = last.retry & stages.converged & (size > 1.0)
+    error = lax.cond(again, lambda: error_of(velocity(theta + first))[1], lambda: size)
+    finite = stages.finite & jnp.isfinite(error) & jnp.isfinite(gain.gamma)
+    return Trial(step, at_end, reached, slope, gain, stages, error, finite, at, factors)
 
-    finite = stages.finite & jnp.isfinite(error) & jnp.isfinite(found.gamma)
-    fine = stages.converged & (error <= 1.0) & finite
-    gap = controls.target - found.gamma
-    unit = jnp.maximum(1.0, abs(controls.target))
-    rounding = 4 * EPSILON * jnp.sqrt(jnp.trace(at.K) * _square(reached))
-    close = fine & (abs(gap) <= jnp.maximum(NEAR * unit, rounding))
-    landings = state.landings + close
-    landed = close & ((abs(gap) <= jnp.maximum(LANDED * unit, rounding)) | (landings > LANDINGS))
-    overshot = fine & ~landed & (gap < 0.0)
-    accepted = fine & ~overshot
 
-    safety = 0.9 * (2 * MAX_ITERATIONS + 1) / (2 * MAX_ITERATIONS + stages.iterations)
-    factor_ = growth(error, step, last.last_error, last.last_step, safety)
-    slow = (stages.iterations > SLOW_ITERATIONS) & (stages.rate > SLOW_RATE)
-    hold = accepted & ~slow & (factor_ >= 1.0) & (factor_ < HOLD_BELOW)
-    # Newton that fails with an old linearisation deserves a new one before a shorter step.
-    after_failure = jnp.where(last.rebuild, 0.5, 1.0)
-    estimated = stages.converged & jnp.isfinite(error)
-    wanted = jnp.where(hold, 1.0, jnp.where(estimated, factor_, after_failure))
-    landing = _crossing(state.gamma, found.gamma, speed * step, _square(slope) * step, controls.target)
-    next_step = step * jnp.where(overshot, jnp.clip(landing, 1e-3, 1 - 1e-3), wanted)
+def next_memory(state: MarginState, tried: Trial, *, accepted: Array, fine: Array, slow: Array) -> Memory:
+    """What the next step needs to know. A fine step that was not accepted overshot the target."""
+    last: Memory = state.memory
 
     def updated(new: Any, old: Any) -> Any:
         return jnp.where(accepted, new, old)
 
-    accepted_steps = state.accepted + accepted
-    quiet = jnp.where(_at_rest(at, after, slope, found, step), state.quiet + 1, 0)
-    stuck = ~accepted & ((next_step <= 1e-14 * last.last_step) | (next_step < 1e-300))
-    verdict = jnp.select(
-        [
-            landed,
-            accepted & (quiet >= QUIET_AFTER),
-            accepted & at_end,
-            accepted & (accepted_steps >= controls.max_steps),
-            stuck & finite,
-            stuck,
-        ],
-        [
-            Verdict.log_train_loss,
-            Verdict.stationary,
-            Verdict.max_time,
-            Verdict.max_steps,
-            Verdict.step_size,
-            Verdict.nonfinite,
-        ],
-        Verdict.running,
-    )
-    return MarginState(
-        time=updated(jnp.where(at_end, controls.max_time, state.time + step), state.time),
-        theta=updated(reached, theta),
-        slope=updated(slope, state.slope),
-        gamma=updated(found.gamma, state.gamma),
-        weights=updated(found.weights, state.weights),
-        curvature=updated(found.curvature, state.curvature),
-        step=next_step,
-        next_save=state.next_save,
-        accepted=accepted_steps,
-        rejected=state.rejected + ~fine,
-        iterations=state.iterations + stages.iterations,
-        kernels=state.kernels + last.rebuild,
-        landings=landings,
-        quiet=updated(quiet, state.quiet),
-        verdict=verdict.astype(np.int64),
-        memory=Memory(
-            polynomial=updated(combine(TO_POLYNOMIAL, stages.Z), last.polynomial),
-            start=updated(theta, last.start),
-            gamma=updated(state.gamma, last.gamma),
-            speed=updated(speed, last.speed),
-            last_step=updated(step, last.last_step),
-            last_error=updated(error, last.last_error),
-            linearisation=at,
-            factors=factors,
-            factored_step=step,
-            rebuild=jnp.where(accepted, slow, ~estimated & ~last.rebuild),
-            retry=~fine & (stages.converged | last.retry),
-        ),
+    estimated = tried.stages.converged & jnp.isfinite(tried.error)
+    return Memory(
+        polynomial=updated(combine(TO_POLYNOMIAL, tried.stages.Z), last.polynomial),
+        start=updated(state.theta, last.start),
+        gamma=updated(state.gamma, last.gamma),
+        speed=updated(square(state.slope), last.speed),
+        last_step=updated(tried.step, last.last_step),
+        last_error=updated(tried.error, last.last_error),
+        linearisation=tried.linearisation,
+        factors=tried.factors,
+        factored_step=tried.step,
+        rebuild=jnp.where(accepted, slow, ~estimated & ~last.rebuild),
+        retry=~fine & (tried.stages.converged | last.retry),
     )
 
 
-def _clip(state: MarginState, controls: MarginControls, straight: Array) -> tuple[Array, Array]:
-    """The step to try: at most to max_time, nor (`straight`) past the target if gamma went on at its present speed."""
+def _clip(state: MarginState, controls: MarginControls) -> tuple[Array, Array]:
+    """The step to try: at most to max_time, nor past the target if gamma went on at its present speed."""
+    straight = (controls.target - state.gamma) / square(state.slope)
     step = jnp.minimum(state.step, jnp.where(straight > 0.0, straight, jnp.inf))
     at_end = state.time + step >= controls.max_time
     return jnp.where(at_end, controls.max_time - state.time, step), at_end
-
-
-def _at_rest(at: Linearisation, scale: Array, slope: Array, found: Gain, step: Array) -> Array:
-    """A step, long against the fastest relaxation, in which J^T q is zero to rounding and no parameter moves."""
-    stiffness = jnp.trace(at.K)
-    no_force = _square(slope) <= STATIONARY**2 * stiffness * _square(found.weights)
-    no_motion = step * (abs(slope) / scale).max() <= 1.0
-    return no_force & no_motion & (step * stiffness >= LONG_STEP)
-
-
-def _crossing(start: Array, end: Array, slope_start: Array, slope_end: Array, value: Array) -> Array:
-    """x in [0, 1] where the cubic with these ends and slopes takes `value`, by bisection."""
-    rise = end - start
-
-    def halve(_: int, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
-        low, high = bounds
-        x = 0.5 * (low + high)
-        cubic = x * (
-            slope_start + x * (3 * rise - 2 * slope_start - slope_end + x * (slope_start + slope_end - 2 * rise))
-        )
-        below = cubic < value - start
-        return jnp.where(below, x, low), jnp.where(below, high, x)
-
-    return lax.fori_loop(0, 60, halve, (jnp.float64(0.0), jnp.float64(1.0)))[1]
 
 
 def _guess(last: Memory, step: Array) -> Array:
@@ -267,5 +192,6 @@ def _guess(last: Memory, step: Array) -> Array:
     return (x - 1)[:, None] * q[0] + (x**2 - 1)[:, None] * q[1] + (x**3 - 1)[:, None] * q[2]
 
 
-def _square(v: Array) -> Array:
+def square(v: Array) -> Array:
+    """||v||^2."""
     return (v * v).sum()

@@ -121,7 +121,6 @@ def compiled_arguments(
         iterations=np.int64(0),
         kernels=np.int64(0),
         landings=np.int64(0),
-        quiet=np.int64(0),
         verdict=np.int64(Verdict.running),
         memory=memory(theta, samples),
     )

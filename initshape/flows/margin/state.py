@@ -57,8 +57,7 @@ class MarginState(NamedTuple):
 
     `time` is tau, `slope` = d theta/d tau = grad gamma, so that d gamma/d tau = ||slope||^2; `weights` and `curvature`
     are the derivatives of gamma by the margins (`Gain`). `next_save` is the next gamma whose statistics are wanted,
-    `landings` counts attempts that came near the target, `quiet` is the evidence of a stationary point; `memory`
-    belongs to the integrator.
+    `landings` counts attempts that came near the target; `memory` belongs to the integrator.
     """
 
     time: Array
@@ -74,6 +73,5 @@ class MarginState(NamedTuple):
     iterations: Array
     kernels: Array
     landings: Array
-    quiet: Array
     verdict: Array
     memory: Any
