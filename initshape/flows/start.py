@@ -107,14 +107,16 @@ def compiled_arguments(
         coordinates=np.pad(plain.coordinates, (0, bucket(len(plain.coordinates)) - len(plain.coordinates))),
     )
     controls = Controls(
-        rtol=np.float64(settings.rtol),
+        rtol=np.float64(parameter_tolerance(model, settings)),
         atol=absolute_tolerance(model, theta, settings),
         relative_residual=np.float64(threshold),
         max_time=np.float64(settings.max_time),
         max_steps=np.int64(settings.max_steps),
         save_ratio=np.float64(save[1]),
     )
-    step = first_step(begin, settings.rtol, absolute_tolerance(begin.model, begin.theta, settings))
+    step = first_step(
+        begin, parameter_tolerance(model, settings), absolute_tolerance(begin.model, begin.theta, settings)
+    )
     residual = begin.loss.residual(model.outputs(theta, X), y)
     state = FlowState(
         time=np.float64(0.0),
@@ -136,8 +138,13 @@ def compiled_arguments(
     return model, problem, controls, state
 
 
+def parameter_tolerance(model: AbstractModel, settings: FlowSettings) -> float:
+    """The relative tolerance of the parameters: rtol is meant for a product of two, deeper products get less each."""
+    return settings.rtol * min(1.0, 2.0 / model.degree)
+
+
 def absolute_tolerance(model: AbstractModel, theta: Floats, settings: FlowSettings) -> Floats:
     """One number for all parameters if given, else rtol times the magnitude of each."""
     if settings.atol is not None:
         return np.full(theta.shape, settings.atol)
-    return np.asarray(settings.rtol * model.magnitude(theta), dtype=np.float64)
+    return np.asarray(parameter_tolerance(model, settings) * model.magnitude(theta), dtype=np.float64)

@@ -31,6 +31,11 @@ class AbstractModel(ABC):
         """P, the number of parameters."""
 
     @property
+    @abstractmethod
+    def degree(self) -> int:
+        """L with f(c theta, x) = c^L f(theta, x) for c > 0: a relative error of theta is one of L times that in f."""
+
+    @property
     def linear(self) -> bool:
         """Whether f(theta, x) = w.x for some predictor w; only then is there a `predictor`."""
         return True

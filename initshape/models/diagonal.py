@@ -31,6 +31,11 @@ class Diagonal(AbstractModel):
             raise ValueError("a diagonal network needs depth >= 2 and dimension >= 1")
 
     @property
+    def degree(self) -> int:
+        """L, the number of layers."""
+        return self.depth
+
+    @property
     def size(self) -> int:
         """P = 2 L d."""
         return 2 * self.depth * self.dimension

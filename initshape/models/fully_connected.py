@@ -58,6 +58,11 @@ class FullyConnected(AbstractModel):
         return tuple((rows, columns) for columns, rows in pairwise(sizes))
 
     @property
+    def degree(self) -> int:
+        """L, with (leaky) ReLU too: they are homogeneous of degree one."""
+        return self.depth
+
+    @property
     def size(self) -> int:
         """P = m d + (L - 2) m^2 + m."""
         return sum(rows * columns for rows, columns in self.shapes)

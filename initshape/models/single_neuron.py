@@ -35,6 +35,11 @@ class SingleNeuron(AbstractModel):
         """P = k + d."""
         return self.scalar_layers + self.dimension
 
+    @property
+    def degree(self) -> int:
+        """k + 1."""
+        return self.scalar_layers + 1
+
     def scalars(self, theta: Array) -> Array:
         """a_1 ... a_k. **Shape**: (..., k)."""
         return theta[..., : self.scalar_layers]
