@@ -241,7 +241,7 @@ def test_hostile_document_costs_little(api: httpx2.Client, name: str) -> None:
     answer = api.post("/v1/experiments", content=body, headers={"Content-Type": media})
     assert answer.status_code in (400, 422)
     assert len(answer.json()["errors"]) <= 20
-    assert time.process_time() - begin < 5
+    assert time.process_time() - begin < 15  # without the bounds: minutes
 
 
 @pytest.mark.parametrize("document", [None, 1, "text", [], True, {}, {"experiment": None}])
