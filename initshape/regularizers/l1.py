@@ -36,6 +36,10 @@ class L1Norm(AbstractRegularizer):
     def value(self, w: Array) -> float:
         return float(np.sum(np.abs(w)))
 
+    def terms(self, w: Array) -> Array:
+        """|w_i|."""
+        return np.abs(w)
+
     def gradient(self, w: Array) -> Array:
         """A subgradient: sign(w_i), and the certificate where w_i = 0."""
         return np.where(w == 0.0, self.certificate, np.sign(w))

@@ -101,6 +101,7 @@ ENTRY = MarginEntry(
     models="diagonal, any depth",
     latex=r"\min_w Q_{\mu}(w) \quad\text{s.t.}\quad y_n x_n^\top w \ge 1,"
     r"\quad \mu = A/\gamma, \quad \gamma = -\ln \mathcal L",
+    exactness=Exactness.limit,
     conditions=(
         "limit: gamma -> infinity with the initial scale growing in proportion (mu fixed); error of order 1/gamma",
         "the multipliers of the margin constraints never fall as the margin rises (checked on a grid; sufficient, not "

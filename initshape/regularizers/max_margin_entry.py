@@ -15,7 +15,7 @@ from initshape.regularizers.base import AbstractPotential, AbstractRegularizer, 
 from initshape.regularizers.fit import Claim, Fit
 from initshape.regularizers.linear_program import minimum
 from initshape.regularizers.max_margin_kkt import cone_residual
-from initshape.spec.outcome import Outcome
+from initshape.spec.outcome import Exactness, Outcome
 
 MarginFitter = Callable[[Dataset, Any, Array, float], Fit]
 
@@ -30,6 +30,7 @@ class MarginEntry:
     title: str
     models: str
     latex: str
+    exactness: Exactness
     conditions: tuple[str, ...]
     citations: tuple[str, ...]
     applies: Callable[[AbstractModel], bool]

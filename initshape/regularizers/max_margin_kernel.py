@@ -109,6 +109,7 @@ ENTRY = MarginEntry(
     title="Max margin in the tangent kernel at initialization",
     models="any that is linear in x",
     latex=r"\min_w \tfrac12 w^\top M_0^{+} w \quad\text{s.t.}\quad y_n x_n^\top w \ge 1, \quad M_0 = J_0 J_0^\top",
+    exactness=Exactness.baseline,
     conditions=("baseline: lazy training, in which the tangent kernel does not change",),
     citations=(JACOT_2018, CHIZAT_2019, SOUDRY_2018, MOROSHKO_2020),
     applies=lambda model: model.linear,

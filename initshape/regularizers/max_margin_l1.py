@@ -49,6 +49,7 @@ ENTRY = MarginEntry(
     title="l1 max margin",
     models="any",
     latex=r"\min_w \lVert w \rVert_1 \quad\text{s.t.}\quad y_n x_n^\top w \ge 1",
+    exactness=Exactness.baseline,
     conditions=(
         "baseline: where the two-layer diagonal network tends to as gamma -> infinity, or as its scale -> 0",
         "unique maximiser: complementarity is strict at the vertex that was found",

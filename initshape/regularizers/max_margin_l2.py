@@ -41,6 +41,7 @@ ENTRY = MarginEntry(
     title="l2 max margin",
     models="any",
     latex=r"\min_w \tfrac12 \lVert w \rVert_2^2 \quad\text{s.t.}\quad y_n x_n^\top w \ge 1",
+    exactness=Exactness.baseline,
     conditions=(
         "baseline: the direction of logistic regression, of fully connected linear networks as gamma -> infinity, and "
         "of the diagonal network as its scale -> infinity with gamma large, but small against the scale",

@@ -114,6 +114,7 @@ ENTRY = MarginEntry(
     latex=r"\min_w Q(w) \quad\text{s.t.}\quad y_n x_n^\top w \ge \gamma, \quad "
     + BalancedPotential.latex
     + r"; \quad \min_w \lVert w \rVert_2 \text{ as } \gamma \to \infty",
+    exactness=Exactness.limit,
     conditions=(
         "strictly balanced: the potential of regression at the scale that gamma leaves; stationarity holds along the "
         "whole flow, complementarity in the limit",

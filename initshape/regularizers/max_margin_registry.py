@@ -60,6 +60,7 @@ def margin_catalog() -> list[dict[str, Any]]:
             "title": entry.title,
             "models": entry.models,
             "latex": entry.latex,
+            "exactness": entry.exactness.value,
             "conditions": list(entry.conditions),
             "citations": list(entry.citations),
         }

@@ -28,7 +28,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class _Setting:
+class Setting:
     """One path set to one value, and the pointer to that value in the document."""
 
     path: str
@@ -39,7 +39,7 @@ class _Setting:
 def expand(sweep: Sweep) -> tuple[Cell, ...]:
     """All cells in order, duplicates merged. Raises SpecError with a pointer to the value that is wrong."""
     cells: dict[str, Cell] = {}
-    for settings in _combinations(sweep):
+    for settings in combinations(sweep):
         experiment = _experiment(sweep.base, settings)
         identity = experiment_id(experiment)
         cells.setdefault(identity, Cell(identity, experiment, {s.path: s.value for s in settings}))
@@ -75,14 +75,15 @@ def _power_of_ten(exponent: float) -> float:
         return float(Decimal(10) ** Decimal(exponent))
 
 
-def _combinations(sweep: Sweep) -> Iterator[tuple[_Setting, ...]]:
-    dimensions: list[list[tuple[_Setting, ...]]] = []
+def combinations(sweep: Sweep) -> Iterator[tuple[Setting, ...]]:
+    """The settings of every cell, in order. Raises SpecError when there are too many."""
+    dimensions: list[list[tuple[Setting, ...]]] = []
     for i, axis in enumerate(sweep.axes):
         source = "values" if axis.values is not None else "linspace" if axis.linspace is not None else "logspace"
         where = f"/sweep/axes/{i}/{source}"
         dimensions.append(
             [
-                (_Setting(axis.path, v, f"{where}/{k}" if axis.values is not None else where),)
+                (Setting(axis.path, v, f"{where}/{k}" if axis.values is not None else where),)
                 for k, v in enumerate(axis_values(axis))
             ]
         )
@@ -90,7 +91,7 @@ def _combinations(sweep: Sweep) -> Iterator[tuple[_Setting, ...]]:
         dimensions.append(
             [
                 tuple(
-                    _Setting(path, value, f"/sweep/zip/{i}/values/{k}/{j}")
+                    Setting(path, value, f"/sweep/zip/{i}/values/{k}/{j}")
                     for j, (path, value) in enumerate(zip(zipped.paths, row, strict=True))
                 )
                 for k, row in enumerate(zipped.values)
@@ -99,7 +100,7 @@ def _combinations(sweep: Sweep) -> Iterator[tuple[_Setting, ...]]:
     if sweep.replicate is not None:
         path = sweep.replicate.path
         dimensions.append(
-            [(_Setting(path, v, f"/sweep/replicate/values/{k}"),) for k, v in enumerate(sweep.replicate.values)]
+            [(Setting(path, v, f"/sweep/replicate/values/{k}"),) for k, v in enumerate(sweep.replicate.values)]
         )
     total = len(sweep.list)
     product = 1
@@ -116,19 +117,19 @@ def _combinations(sweep: Sweep) -> Iterator[tuple[_Setting, ...]]:
         for combination in itertools.product(*dimensions):
             yield tuple(itertools.chain.from_iterable(combination))
     for k, entry in enumerate(sweep.list):
-        yield tuple(_Setting(path, value, f"/sweep/list/{k}/{path}") for path, value in entry.items())
+        yield tuple(Setting(path, value, f"/sweep/list/{k}/{path}") for path, value in entry.items())
 
 
-def _experiment(base: dict[str, Any], settings: tuple[_Setting, ...]) -> Experiment:
-    document = _overlay(base, settings)
+def _experiment(base: dict[str, Any], settings: tuple[Setting, ...]) -> Experiment:
+    document = overlay(base, settings)
     try:
         return Experiment.model_validate(document)
     except ValidationError as error:
-        problems = tuple(_relocate(p, settings) for p in explain(error, Experiment))
+        problems = tuple(relocate(p, settings) for p in explain(error, Experiment))
         raise SpecError("A cell of the sweep is not a valid experiment.", problems) from None
 
 
-def _overlay(base: dict[str, Any], settings: tuple[_Setting, ...]) -> dict[str, Any]:
+def overlay(base: dict[str, Any], settings: tuple[Setting, ...]) -> dict[str, Any]:
     """The base with every setting written into it; only the objects on the way are copied, never large arrays."""
     document = copy.copy(base)
     copied: dict[tuple[str, ...], dict[str, Any]] = {(): document}
@@ -151,7 +152,7 @@ def _overlay(base: dict[str, Any], settings: tuple[_Setting, ...]) -> dict[str, 
     return document
 
 
-def _relocate(problem: ProblemError, settings: tuple[_Setting, ...]) -> ProblemError:
+def relocate(problem: ProblemError, settings: tuple[Setting, ...]) -> ProblemError:
     """Points at the swept value where a setting wrote the offending field, else into base."""
     for setting in settings:
         own = "/" + setting.path.replace(".", "/")

@@ -7,6 +7,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from initshape.spec.evaluation import Evaluation, FormulaEvaluation, InitEvaluation
 from initshape.spec.experiment import Submission
 from initshape.spec.explain import explain, unknown_key
 from initshape.spec.problem import ProblemError, SpecError, shown
@@ -63,6 +64,12 @@ def parse_sweep(document: Any) -> SweepSubmission:
     return _validate(document, SweepSubmission)
 
 
+def parse_evaluation(document: Any) -> Evaluation:
+    """A decoded document to a request to look at a regularizer. Raises SpecError (422)."""
+    by_formula = isinstance(document, dict) and "parameters" in document
+    return _validate(document, FormulaEvaluation) if by_formula else _validate(document, InitEvaluation)
+
+
 def _validate(document: Any, model: type[Document]) -> Document:
     if not isinstance(document, dict):
         raise SpecError(
@@ -70,8 +77,8 @@ def _validate(document: Any, model: type[Document]) -> Document:
             (ProblemError(pointer="", value=shown(document), allowed=list[JsonValue](sorted(model.model_fields)),
                           hint="send an object with named fields"),),
         )  # fmt: skip
-    other, advice = _OTHER_KIND[model]
-    if other in document:
+    other, advice = _OTHER_KIND.get(model, ("", ""))
+    if other and other in document:
         problem = unknown_key(f"/{other}", other, model.model_fields)
         raise SpecError("The document is of another kind.", (problem.model_copy(update={"hint": advice}),))
     try:

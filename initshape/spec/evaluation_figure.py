@@ -1,0 +1,65 @@
+"""A figure of regularizers: one look at a Q, varied like the cells of a sweep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from initshape.spec.base import Spec
+from initshape.spec.evaluation import Evaluation
+from initshape.spec.expand import combinations, overlay, relocate
+from initshape.spec.explain import explain
+from initshape.spec.parse import parse_evaluation
+from initshape.spec.problem import ProblemError, SpecError
+from initshape.spec.sweep import Sweep
+
+MOST_LOOKS = 12
+"""Lines or panels of one figure."""
+
+
+class RegularizerFigure(Spec):
+    """One line, or one panel, for every combination of the values that are swept."""
+
+    schema_version: Literal[1] = 1
+    name: Annotated[str | None, Field(max_length=200, description="Title of the figure.")] = None
+    notes: Annotated[str | None, Field(max_length=10_000)] = None
+    sweep: Annotated[
+        Sweep, Field(description="As for experiments; `base` is what /v1/regularizers/evaluate takes, with a grid.")
+    ]
+
+
+@dataclass(frozen=True)
+class Look:
+    """One evaluation and the values that the sweep gave it, by path."""
+
+    request: Evaluation
+    values: dict[str, Any]
+
+
+def parse_figure(document: Any) -> tuple[RegularizerFigure, tuple[Look, ...]]:
+    """A decoded document to its looks. Raises SpecError (422) with a pointer to what is wrong."""
+    if not isinstance(document, dict):
+        raise SpecError("The document is not an object.", (ProblemError(pointer="", hint="send an object"),))
+    try:
+        figure = RegularizerFigure.model_validate(document)
+    except ValidationError as error:
+        raise SpecError("The document is not a figure of regularizers.", explain(error, RegularizerFigure)) from None
+    settings = tuple(combinations(figure.sweep))
+    if len(settings) > MOST_LOOKS:
+        problem = ProblemError(pointer="/sweep", value=len(settings), allowed=f"at most {MOST_LOOKS}", hint="vary less")
+        raise SpecError(f"{len(settings)} lines or panels are too many for one figure.", (problem,))
+    looks = []
+    for setting in settings:
+        try:
+            request = parse_evaluation(overlay(figure.sweep.base, setting))
+        except SpecError as error:
+            problems = tuple(relocate(problem, setting) for problem in error.errors)
+            raise SpecError("A look of the figure is not valid.", problems) from None
+        looks.append(Look(request, {one.path: one.value for one in setting}))
+    axes = {len(look.request.grid.axes) if look.request.grid else 0 for look in looks}
+    if len(axes) != 1 or 0 in axes:
+        problem = ProblemError(pointer="/sweep/base/grid", allowed="one axis, or two", hint="draw over a grid")
+        raise SpecError("A figure needs a grid, of as many axes in every look.", (problem,))
+    return figure, tuple(looks)
