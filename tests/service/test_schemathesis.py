@@ -44,14 +44,14 @@ def target(store: Store, start: Callable[..., Any], worker: Any) -> Iterator[tup
     thread.join()
 
 
-def run(target: tuple[str, str], folder: Path, *options: str) -> None:
+def run(target: tuple[str, str], folder: Path, *options: str, seconds: float = 280) -> None:
     url, token = target
     config = folder / "schemathesis.toml"
     config.write_text(CONFIG)
     program = Path(sys.executable).with_name("schemathesis")
     command = [program, "--config-file", config, "run", f"{url}/openapi.json", "--seed", "1", "--no-shrink",
                "-H", f"Authorization: Bearer {token}", "--continue-on-failure", *CHECKS, *options]  # fmt: skip
-    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280)
+    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=seconds)
     told = [line[:1000] for line in answer.stdout.splitlines() + answer.stderr.splitlines()]
     assert answer.returncode == 0, "\n".join(told)
     assert "Tested: " in answer.stdout
@@ -69,4 +69,4 @@ def test_random_requests_and_sequences(target: tuple[str, str], tmp_path: Path) 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_everything(target: tuple[str, str], tmp_path: Path) -> None:
-    run(target, tmp_path, "--phases", "examples,coverage,fuzzing,stateful", "-n", "100")
+    run(target, tmp_path, "--phases", "examples,coverage,fuzzing,stateful", "-n", "100", seconds=3500)
