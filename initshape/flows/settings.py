@@ -19,7 +19,8 @@ COMPLETION_RESIDUAL = 1e-6
 class FlowSettings:
     """Tolerances and stop rules.
 
-    `rtol` is meant for the product of two parameters; in deeper networks (degree L) each parameter gets 2 rtol/L.
+    `rtol` is meant for products of two parameters about as large as y: where products are deeper, or larger ones
+    cancel at the start, each parameter gets less (`flows.start.parameter_tolerance`).
     `atol` is one absolute tolerance for all parameters; by default each has its rtol times its own initial magnitude.
     `points` is the number of saved times, `max_seconds` counts wall-clock time without compilation.
     """

@@ -16,6 +16,8 @@ from initshape.flows.state import Controls, FlowState, Problem, Verdict
 from initshape.models import AbstractModel
 
 OBSERVERS_PADDED_TO = 4
+PROBES = 8
+SMALLEST_TOLERANCE = 1e-13
 """Targets come in multiples of this (none is padded too), so that their number rarely compiles anything."""
 
 
@@ -31,6 +33,8 @@ class Start:
     relative_residual: float
     rate: float
     """Fastest relative rate of change at time 0, of a parameter or of the residual."""
+    amplification: float
+    """By how much relative errors of the parameters grow in the outputs, measured against y."""
 
 
 def start(
@@ -69,7 +73,18 @@ def start(
         relaxation = float(np.trace(model.kernel(theta, X))) / len(y) ** 2
         drift = float(np.linalg.norm(slope / model.magnitude(theta)) / np.sqrt(model.size))
         relative = float(np.linalg.norm(residual)) / y_norm
-    return Start(model, loss, theta, problem, slope, relative, max(relaxation, drift))
+    return Start(model, loss, theta, problem, slope, relative, max(relaxation, drift), amplification(model, theta, X, y))
+
+
+def amplification(model: AbstractModel, theta: Floats, X: Floats, y: Floats) -> float:
+    """||J (theta o e)|| / ||y||, root mean square over a few random signs e: how far equal relative errors of the
+    parameters move the outputs. Above 1 where large terms cancel, or where the start outputs much more than y.
+    """
+    signs = np.random.RandomState(0).choice([-1.0, 1.0], size=(PROBES, model.size))
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = model.jvp(theta, X, signs * theta)
+        size = float(np.sqrt(np.mean(np.sum(moved**2, axis=-1))) / np.linalg.norm(y))
+    return size if np.isfinite(size) else 1.0
 
 
 def first_step(begin: Start, rtol: float, atol: Floats) -> float:
@@ -107,15 +122,15 @@ def compiled_arguments(
         coordinates=np.pad(plain.coordinates, (0, bucket(len(plain.coordinates)) - len(plain.coordinates))),
     )
     controls = Controls(
-        rtol=np.float64(parameter_tolerance(model, settings)),
-        atol=absolute_tolerance(model, theta, settings),
+        rtol=np.float64(parameter_tolerance(begin, settings)),
+        atol=absolute_tolerance(begin, model, theta, settings),
         relative_residual=np.float64(threshold),
         max_time=np.float64(settings.max_time),
         max_steps=np.int64(settings.max_steps),
         save_ratio=np.float64(save[1]),
     )
     step = first_step(
-        begin, parameter_tolerance(model, settings), absolute_tolerance(begin.model, begin.theta, settings)
+        begin, parameter_tolerance(begin, settings), absolute_tolerance(begin, begin.model, begin.theta, settings)
     )
     residual = begin.loss.residual(model.outputs(theta, X), y)
     state = FlowState(
@@ -138,13 +153,18 @@ def compiled_arguments(
     return model, problem, controls, state
 
 
-def parameter_tolerance(model: AbstractModel, settings: FlowSettings) -> float:
-    """The relative tolerance of the parameters: rtol is meant for a product of two, deeper products get less each."""
-    return settings.rtol * min(1.0, 2.0 / model.degree)
+def parameter_tolerance(begin: Start, settings: FlowSettings) -> float:
+    """The relative tolerance of each parameter.
+
+    rtol is meant for outputs that are products of two parameters of about the size of y: deeper products, and
+    outputs in which larger terms cancel, get less a parameter. Never below the rounding of a step.
+    """
+    share = min(1.0, 2.0 / begin.model.degree) / max(1.0, begin.amplification)
+    return max(settings.rtol * share, min(settings.rtol, SMALLEST_TOLERANCE))
 
 
-def absolute_tolerance(model: AbstractModel, theta: Floats, settings: FlowSettings) -> Floats:
-    """One number for all parameters if given, else rtol times the magnitude of each."""
+def absolute_tolerance(begin: Start, model: AbstractModel, theta: Floats, settings: FlowSettings) -> Floats:
+    """One number for all parameters if given, else the relative tolerance times the magnitude of each."""
     if settings.atol is not None:
         return np.full(theta.shape, settings.atol)
-    return np.asarray(parameter_tolerance(model, settings) * model.magnitude(theta), dtype=np.float64)
+    return np.asarray(parameter_tolerance(begin, settings) * model.magnitude(theta), dtype=np.float64)
