@@ -107,7 +107,9 @@ class Local:
 
         if is_sweep(id):
             table, sweep = self.table(id), self._sweep(id)
-            return render(sweep_figure(table.rows, table.axes, kind=kind, replicate=sweep.replicate), form)
+            cells = {cell: self._known(cell)[1] for cell in sweep.cells}
+            drawn = sweep_figure(table.rows, table.axes, kind=kind, replicate=sweep.replicate, arrays=cells)
+            return render(drawn, form)
         result, arrays = self._known(id)
         return render(experiment_figure(result, arrays, kind=kind), form)
 

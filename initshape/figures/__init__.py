@@ -9,22 +9,33 @@ render(experiment_figure(result, arrays, kind="distance"), "svg")
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from initshape.figures.data import Axis as Axis
 from initshape.figures.data import FigureData as FigureData
 from initshape.figures.data import FigureError as FigureError
 from initshape.figures.data import Level as Level
 from initshape.figures.data import Series as Series
-from initshape.figures.experiment import Arrays, Result, coordinates, distance, experiment_kinds, loss
+from initshape.figures.experiment import Arrays, Result, coordinates, distance, experiment_kinds, loss, margins
+from initshape.figures.overlay import NEEDED as NEEDED
+from initshape.figures.overlay import distance_overlay, margin_overlay
+from initshape.figures.overlay import refuse_too_many as refuse_too_many
+from initshape.figures.regularizer import regularizer_figure as regularizer_figure
 from initshape.figures.sweep import Row, scale_curve
 
 EXPERIMENT_KINDS: dict[str, Callable[..., FigureData]] = {
     "distance": distance,
     "loss": loss,
     "coordinates": coordinates,
+    "margins": margins,
 }
-SWEEP_KINDS: dict[str, Callable[..., FigureData]] = {"scale_curve": scale_curve}
+SWEEP_KINDS: dict[str, Callable[..., FigureData]] = {
+    "scale_curve": scale_curve,
+    "limit_distance": partial(scale_curve, y="relative_distance", kind="limit_distance"),
+    "distance": distance_overlay,
+    "margins": margin_overlay,
+}
 
 
 def experiment_figure(result: Result, arrays: Arrays, *, kind: str | None = None, title: str = "") -> FigureData:
@@ -47,13 +58,17 @@ def sweep_figure(
     *,
     kind: str | None = None,
     replicate: str | None = None,
+    arrays: Mapping[str, Arrays] | None = None,
     title: str = "",
 ) -> FigureData:
     """Figure of a sweep from its table rows; `axes` are the swept columns, `replicate` the one to average over.
+
+    `arrays` of the cells, by id, are for kinds in NEEDED, which says which.
 
     Errors: FigureError for an unknown kind, or a table with nothing to draw.
     """
     chosen = kind or "scale_curve"
     if chosen not in SWEEP_KINDS:
         raise FigureError(f"There is no sweep figure of kind {chosen!r}.", tuple(SWEEP_KINDS))
-    return SWEEP_KINDS[chosen](rows, axes, replicate=replicate, title=title)
+    more = {"arrays": arrays or {}} if chosen in NEEDED else {}
+    return SWEEP_KINDS[chosen](rows, axes, replicate=replicate, title=title, **more)

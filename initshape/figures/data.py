@@ -60,8 +60,19 @@ class Level:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """Contours of z[j][i] at (x[i], y[j]), not drawn where z is not finite; `mark` is a point that stands out."""
+
+    title: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    z: tuple[tuple[float, ...], ...]
+    mark: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class FigureData:
-    """One figure. `caption` states what is seen, and what is missing from it."""
+    """One figure: series on one pair of axes, or panels. `caption` states what is seen, and what is missing from it."""
 
     kind: str
     title: str
@@ -71,6 +82,7 @@ class FigureData:
     series: tuple[Series, ...]
     levels: tuple[Level, ...] = ()
     legend_title: str = ""
+    panels: tuple[Panel, ...] = ()
 
 
 def number(value: object) -> float | None:

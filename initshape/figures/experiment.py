@@ -3,12 +3,16 @@
 `distance`      ||w(t) - w_Q|| / ||w_Q|| against the flow's time, with the accuracy of w_Q drawn as a line
 `loss`          training loss against time
 `coordinates`   a few entries of w(t), the true support highlighted where the truth is known
+`margins`       classification: the least margin of w/||w|| along training, with the largest that any w has
+
+Classification is drawn against gamma = -ln L, which says how far training has come; distances are those of directions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +23,14 @@ from initshape.figures.words import REGULARIZERS, outcome
 Arrays = Mapping[str, NDArray[Any]]
 Result = Mapping[str, Any]
 
-_TIME = "time of the gradient flow, $t$"
+_FLOW_TIME = "time of the gradient flow, $t$"
+_DESCENT_TIME = r"time of gradient descent, step size $\times$ steps"
+_TAU = r"time along the margin path, $\tau$"
+GAMMA = r"$\gamma = -\ln\, \mathrm{loss}$"
+DISTANCE = r"relative distance, $\|w(t)-w_Q\| \,/\, \|w_Q\|$"
+DIRECTIONS = r"distance of directions, $\| w/\|w\| - w_Q/\|w_Q\| \|$"
+MARGIN = r"least margin, $\min_n y_n x_n^\top w \,/\, \|w\|$"
+FLOOR = "floor of the solver (residual of the fit)"
 _PREFIX = "distance_"
 _MOST_CONTEXT = 24
 
@@ -36,33 +47,62 @@ def distance(result: Result, arrays: Arrays, *, title: str = "") -> FigureData:
     )
     if not names:
         raise FigureError("No distance was recorded along this flow.", tuple(experiment_kinds(arrays)))
+    clock = _clock(result, arrays)
     series = tuple(
-        _against_time(arrays, _PREFIX + name, "to " + REGULARIZERS.get(name, name.replace("_", " "))) for name in names
+        _against(clock, arrays[_PREFIX + name], "to " + REGULARIZERS.get(name, name.replace("_", " ")))
+        for name in names
     )
     accuracy = _fit_accuracy(result, names[0])
-    level = (Level("floor of the solver (residual of the fit)", accuracy),) if accuracy else ()
+    level = (Level(FLOOR, accuracy),) if accuracy else ()
     return FigureData(
         kind="distance",
         title=title or "Distance of the flow from theory's answer",
         caption=" ".join(filter(None, [_flow_words(result), _distance_words(result, names[0]), _exactness(result)])),
-        x=Axis(_TIME, "log"),
-        y=Axis(r"relative distance, $\|w(t)-w_Q\| \,/\, \|w_Q\|$", "log"),
+        x=Axis(clock.label, "log"),
+        y=Axis(DIRECTIONS if _classifies(arrays) else DISTANCE, "log"),
         series=series,
         levels=level,
     )
 
 
 def loss(result: Result, arrays: Arrays, *, title: str = "") -> FigureData:
-    """Training loss L = ||y - X w||^2 / (2N) against time. Errors: FigureError when there was no flow."""
+    """Training loss L = ||y - X w||^2 / (2N) against time; in classification gamma = -ln L, which does not underflow.
+
+    Errors: FigureError when there was no flow.
+    """
     if "train_loss" not in arrays or "time" not in arrays:
         raise FigureError("No training loss was recorded: the experiment has no flow.", tuple(experiment_kinds(arrays)))
+    classifies = _classifies(arrays)
+    clock = _Clock(_TAU, np.asarray(arrays["time"], dtype=float)) if classifies else _clock(result, arrays)
     return FigureData(
         kind="loss",
         title=title or "Training loss along the flow",
         caption=_flow_words(result),
-        x=Axis(_TIME, "log"),
-        y=Axis(r"training loss, $\|y-Xw\|^2/(2N)$", "log"),
-        series=(_against_time(arrays, "train_loss", "training loss"),),
+        x=Axis(clock.label, "log"),
+        y=Axis(GAMMA if classifies else r"training loss, $\|y-Xw\|^2/(2N)$", "log"),
+        series=(_against(clock, arrays["gamma" if classifies else "train_loss"], "training loss"),),
+    )
+
+
+def margins(result: Result, arrays: Arrays, *, title: str = "") -> FigureData:
+    """min_n y_n x_n.w / ||w|| along training; the level is that of the l2 max-margin predictor, the largest there is.
+
+    Errors: FigureError when the experiment is no classification.
+    """
+    if "margin" not in arrays or "gamma" not in arrays:
+        raise FigureError("Margins are recorded in classification only.", tuple(experiment_kinds(arrays)))
+    widest = arrays.get("w_l2")
+    size = 0.0 if widest is None else float(np.linalg.norm(widest))
+    levels = (Level(r"largest margin, $1/\|w_{\ell_2}\|$", 1.0 / size),) if size > 0.0 else ()
+    words = "" if levels else "Ask for the regularizer l2 to see the largest margin."
+    return FigureData(
+        kind="margins",
+        title=title or "Margin along training",
+        caption=" ".join(filter(None, [_flow_words(result), words])),
+        x=Axis(GAMMA, "log"),
+        y=Axis(MARGIN, "linear"),
+        series=(_against(_clock(result, arrays), arrays["margin"], "least margin", positive=False),),
+        levels=levels,
     )
 
 
@@ -73,28 +113,29 @@ def coordinates(result: Result, arrays: Arrays, *, title: str = "") -> FigureDat
     """
     if "w_trajectory" not in arrays or arrays["w_trajectory"].size == 0:
         raise FigureError("No coordinates were recorded: set trajectory.coordinates.", tuple(experiment_kinds(arrays)))
+    clock, classifies = _clock(result, arrays), _classifies(arrays)
     path = np.asarray(arrays["w_trajectory"], dtype=float)
+    if classifies:  # w grows without end, like gamma
+        path = path / np.where(clock.values > 0.0, clock.values, np.nan)[:, None]
     index = np.asarray(arrays.get("coordinate_index", np.arange(path.shape[1])), dtype=int)
     truth = arrays.get("w_true")
     support = np.zeros(index.size, dtype=bool) if truth is None else np.asarray(truth)[index] != 0
     if truth is None:  # without a truth the entries that ended largest stand out
         support[np.argsort(-np.abs(path[-1]), kind="stable")[:5]] = True
-    time = np.asarray(arrays["time"], dtype=float)
     shown = [k for k in range(index.size) if support[k]] + [k for k in range(index.size) if not support[k]][
         :_MOST_CONTEXT
     ]
     series = []
     for k in shown:
-        x, y = _finite(time, path[:, k], positive=False)
         if support[k]:
-            series.append(Series(f"$w_{{{index[k]}}}$", x, y))
+            series.append(_against(clock, path[:, k], f"$w_{{{index[k]}}}$", positive=False))
         else:
             label = "off the support" if truth is not None else "the others"
-            series.append(Series(label, x, y, role="context"))
+            series.append(_against(clock, path[:, k], label, positive=False, role="context"))
     theory = arrays.get("w_implicit")
     if theory is not None and np.all(np.isfinite(theory)):
         ends = np.asarray(theory)[index[support]].tolist()
-        at = (float(time[-1]),) * len(ends)
+        at = (float(clock.values[-1]),) * len(ends)
         series.append(Series("theory, $w_Q$", at, tuple(ends), marked=True, joined=False))
     words = "Coloured: the support of the truth." if truth is not None else "Coloured: the largest entries at the end."
     hidden = int(path.shape[1]) - len(shown)
@@ -102,8 +143,8 @@ def coordinates(result: Result, arrays: Arrays, *, title: str = "") -> FigureDat
         kind="coordinates",
         title=title or "Coordinates of the predictor along the flow",
         caption=" ".join(filter(None, [words, f"{hidden} more were recorded." if hidden else "", _flow_words(result)])),
-        x=Axis(_TIME, "log"),
-        y=Axis("coordinate $w_i(t)$", "linear"),
+        x=Axis(clock.label, "log"),
+        y=Axis(r"coordinate over $\gamma$, $w_i / \gamma$" if classifies else "coordinate $w_i(t)$", "linear"),
         series=tuple(series),
     )
 
@@ -114,16 +155,43 @@ def experiment_kinds(arrays: Arrays) -> tuple[str, ...]:
         "distance": any(name.startswith(_PREFIX) for name in arrays),
         "loss": "train_loss" in arrays and "time" in arrays,
         "coordinates": "w_trajectory" in arrays and arrays["w_trajectory"].size > 0,
+        "margins": "margin" in arrays and "gamma" in arrays,
     }
     return tuple(kind for kind, present in available.items() if present)
 
 
-def _against_time(arrays: Arrays, name: str, label: str) -> Series:
-    x, y = _finite(np.asarray(arrays["time"], dtype=float), np.asarray(arrays[name], dtype=float), positive=True)
-    return Series(label, x, y)
+@dataclass(frozen=True, eq=False)
+class _Clock:
+    """What says how far training has come. **Shape**: values (points,)."""
+
+    label: str
+    values: NDArray[np.float64]
 
 
-def _finite(
+def _classifies(arrays: Arrays) -> bool:
+    return "gamma" in arrays
+
+
+def _clock(result: Result, arrays: Arrays) -> _Clock:
+    name = "gamma" if _classifies(arrays) else "time"
+    descends = (result.get("flow") or {}).get("integrator") == "gradient_descent"
+    label = GAMMA if name == "gamma" else _DESCENT_TIME if descends else _FLOW_TIME
+    return _Clock(label, np.asarray(arrays[name], dtype=float))
+
+
+def _against(
+    clock: _Clock,
+    values: NDArray[Any],
+    label: str,
+    *,
+    positive: bool = True,
+    role: Literal["main", "context"] = "main",
+) -> Series:
+    x, y = finite(clock.values, np.asarray(values, dtype=float), positive=positive)
+    return Series(label, x, y, role=role)
+
+
+def finite(
     time: NDArray[np.float64], values: NDArray[np.float64], *, positive: bool
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Points that a logarithmic time axis can show; t = 0 and values that are not finite (or not positive) drop out."""

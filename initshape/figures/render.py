@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoMinorLocator, FixedFormatter, FixedLocator, NullFormatter, NullLocator
 
+from initshape.figures.contours import draw_panels
 from initshape.figures.data import FigureData, FigureError, Series
 from initshape.figures.ticks import log_ticks
 
@@ -65,6 +66,8 @@ def render(figure: FigureData, form: str = "png") -> bytes:
 def draw(figure: FigureData) -> Figure:
     """The matplotlib Figure, for callers that want to change it. Settings of the caller apply."""
     caption = textwrap.wrap(figure.caption, _CAPTION_CHARACTERS)
+    if figure.panels:
+        return draw_panels(figure, caption)
     below = 0.62 + 0.17 * len(caption)  # inches: axis label, then the caption
     height = _HEIGHT + 0.17 * max(0, len(caption) - 1)
     canvas = Figure(figsize=(_WIDTH, height))

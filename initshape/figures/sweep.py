@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from initshape.figures.data import LARGEST, Axis, FigureData, FigureError, Scale, Series, counted, number, short
-from initshape.figures.words import axis_label, last, legend_title, outcome, symbol
+from initshape.figures.data import LARGEST, Axis, FigureData, FigureError, Scale, Series, counted, number
+from initshape.figures.words import axis_label, combination, last, legend_title, outcome
 
 Row = Mapping[str, Any]
 
@@ -25,6 +25,7 @@ def scale_curve(
     *,
     replicate: str | None = None,
     y: str = "population_error",
+    kind: str = "scale_curve",
     title: str = "",
 ) -> FigureData:
     """Population error against scale, one line a shape (or a combination of all other swept fields).
@@ -49,7 +50,7 @@ def scale_curve(
     series = tuple(_line(group, x, y, others) for group in lines.values())
     averaged = replicate or "repeated cells" if any(line.low for line in series) else None
     return FigureData(
-        kind="scale_curve",
+        kind=kind,
         title=title or _title(x, y),
         caption=_caption(rows, visible, y, averaged),
         x=Axis(axis_label(x), x_scale),
@@ -104,10 +105,7 @@ def _line(group: Sequence[Row], x: str, y: str, others: Sequence[str]) -> Series
     values = [sorted(float(row[y]) for row in at[value]) for value in xs]
     most = max(len(found) for found in values)
     banded = most > 1
-    if len(others) == 1:
-        label = short(group[0].get(others[0]))
-    else:
-        label = ", ".join(f"{symbol(name)} = {short(group[0].get(name))}" for name in others) or _y_label(y)
+    label = combination([(name, group[0].get(name)) for name in others]) or _y_label(y)
     fewest = min(len(found) for found in values)
     size = f"{most}" if fewest == most else f"{fewest} to {most}"
     return Series(
@@ -140,6 +138,8 @@ def _words(name: str) -> str:
 def _y_label(y: str) -> str:
     if last(y) == "population_error":
         return r"population error, $\|w-w_\ast\|_\Sigma^2$"
+    if last(y) == "relative_distance":
+        return r"distance at the end, $\|w-w_Q\| \,/\, \|w_Q\|$"
     return _words(y)
 
 

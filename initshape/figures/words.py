@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from initshape.figures.data import short
+
 SYMBOLS = {
     "scale": r"$\alpha$",
     "shape": "$s$",
@@ -11,7 +15,12 @@ SYMBOLS = {
     "sparsity": "sparsity",
     "noise_variance": r"$\sigma^2$",
     "seed": "seed",
+    "delta": r"$\delta$",
+    "sqrt_k": r"$\sqrt{k}$",
+    "step_size": r"$\eta$",
 }
+
+_SPELT_OUT = ("delta", "sqrt_k")  # names that only say their symbol
 
 AXIS_LABELS = {
     "scale": r"scale of the initialization, $\alpha$",
@@ -20,10 +29,13 @@ AXIS_LABELS = {
     "dimension": "dimension, $d$",
     "samples": "samples, $N$",
     "noise_variance": r"noise variance, $\sigma^2$",
+    "step_size": r"step size of gradient descent, $\eta$",
 }
 
 REGULARIZERS = {
     "implicit": "$w_Q$ (implicit)",
+    "summed_neurons": "$w_Q$ (summed neurons)",
+    "summed_neurons_weighted": "$w_Q$ (summed neurons, weighted)",
     "l1": r"$w_{\ell_1}$",
     "l2": r"$w_{\ell_2}$",
     "kernel": r"$w_{\mathrm{kernel}}$",
@@ -55,12 +67,21 @@ def symbol(path: str) -> str:
 def legend_title(path: str) -> str:
     """What stands above a legend whose lines differ in one swept field: its name and symbol."""
     name, sign = last(path).replace("_", " "), symbol(path)
+    if last(path) in _SPELT_OUT:
+        return sign
     return name if sign == name else f"{name} {sign}"
 
 
 def axis_label(path: str) -> str:
     """What an axis calls a swept field."""
     return AXIS_LABELS.get(last(path), last(path).replace("_", " "))
+
+
+def combination(values: Sequence[tuple[str, object]]) -> str:
+    """What a legend calls one combination of swept values: 1e-05 alone under its title, else s = 0, alpha = 1e-05."""
+    if len(values) == 1:
+        return short(values[0][1])
+    return ", ".join(f"{symbol(path)} = {short(value)}" for path, value in values)
 
 
 def outcome(name: str) -> str:

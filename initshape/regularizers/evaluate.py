@@ -30,7 +30,8 @@ LONGEST = 20.0
 class Evaluated:
     """What was asked of one Q: `exactness` none, a `reason` and no arrays where no Q is known.
 
-    **Shape**: `axes` are the values of the coordinates of the grid (of ||w|| where `profile_of` is norm). `arrays`:
+    **Shape**: `start` (d,) is w(0), where the gradient is 0. `axes` are the values of the `coordinates` of the grid (of
+    ||w|| where `profile_of` is norm). `arrays`:
     value, profile, profile_slope have the shape of the grid, or (n,); gradient and inverse one more axis (d,). They
     hold infinities where a point is outside the domain. `missing` says why a thing that was asked for is not there.
     """
@@ -43,7 +44,9 @@ class Evaluated:
     citations: tuple[str, ...] = ()
     assumes: tuple[str, ...] = ()
     reason: str | None = None
+    start: Array | None = None
     profile_of: str | None = None
+    coordinates: tuple[int, ...] = ()
     axes: tuple[Array, ...] = ()
     arrays: Mapping[str, Array] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -139,10 +142,19 @@ def _sampled(about: Evaluated, sampler: Sampler, request: Evaluation) -> Evaluat
     return replace(
         about,
         profile_of=sampler.profile_of if "profile" in arrays else None,
+        start=_start(sampler),
+        coordinates=tuple(axis.coordinate for axis in request.grid.axes) if request.grid else (),
         axes=axes,
         arrays={name: found.reshape(shape + found.shape[1:]) for name, found in arrays.items()},
         missing=missing,
     )
+
+
+def _start(sampler: Sampler) -> Array | None:
+    try:
+        return np.asarray(sampler.inverse(np.zeros((1, sampler.dimension)))[0])
+    except NotDefinedError:
+        return None
 
 
 def _points(request: Evaluation) -> tuple[Array, tuple[Array, ...]]:

@@ -72,7 +72,7 @@ def test_per_coordinate_scales_are_no_axis() -> None:
         sweep_figure([], ("scale",))
     with pytest.raises(FigureError) as caught:
         sweep_figure([row()], ("scale",), kind="pie")
-    assert caught.value.allowed == ("scale_curve",)
+    assert caught.value.allowed == ("scale_curve", "limit_distance", "distance", "margins")
 
 
 odd = st.one_of(
