@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -10,7 +9,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 
 from initshape.spec.parse import parse_json, parse_yaml
-from initshape.spec.problem import ProblemError, SpecError
+from initshape.spec.problem import ProblemError
 from service.errors import TooLargeError, UnsupportedMediaError
 from service.services import Services
 
@@ -18,7 +17,6 @@ T = TypeVar("T")
 
 SMALL = 4096
 """Bytes of a document that is validated in well under a millisecond, quicker than a thread is found."""
-DEEPEST_YAML = 100
 _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
 
 
@@ -36,18 +34,7 @@ async def read_document(
 
 
 def _decode_and_read(body: bytes, yaml: bool, read: Callable[[Any, int], T]) -> T:
-    if yaml:
-        _refuse_nesting(body)
     return read(parse_yaml(body) if yaml else parse_json(body), len(body))
-
-
-def _refuse_nesting(body: bytes) -> None:
-    """The scanner's time grows with the square of the depth of brackets: 250 kB of them would take minutes."""
-    depth = 0
-    for bracket in re.finditer(rb"[\[\]{}]", body):
-        depth += 1 if bracket[0] in b"[{" else -1
-        if depth > DEEPEST_YAML:
-            raise SpecError("The document is nested too deeply.", status=400)
 
 
 async def _read(request: Request, services: Services) -> tuple[bytes, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
@@ -19,6 +20,14 @@ def integral(value: Any) -> Any:
     return value
 
 
+def _holds_int(annotation: Any) -> bool:
+    """Whether a field is an integer, or one that may be left out."""
+    parts = [annotation, *typing.get_args(annotation)]
+    return any(
+        part is int or (typing.get_origin(part) is Annotated and typing.get_args(part)[0] is int) for part in parts
+    )
+
+
 class Spec(BaseModel):
     """Immutable, closed record: unknown keys are refused, NaN and infinity too."""
 
@@ -30,7 +39,7 @@ class Spec(BaseModel):
         # Done here and not in the Integer type: a validator there would hide its bounds from the JSON schema.
         if not isinstance(document, dict):
             return document
-        integers = [name for name, info in cls.model_fields.items() if info.annotation is int and name in document]
+        integers = [name for name, info in cls.model_fields.items() if name in document and _holds_int(info.annotation)]
         return {**document, **{name: integral(document[name]) for name in integers}} if integers else document
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 RELATIVE_RESIDUAL = 1e-10
 LOG_TRAIN_LOSS = -230.25850929940457
 """ln 1e-100: far enough along the margin path for its direction to settle, and a fraction of a second away."""
+_MAY_BE_NULL = ("relative_residual", "log_train_loss", "max_steps")
 FLOW_STEPS = 200_000
 DESCENT_STEPS = 20_000_000
 
@@ -39,7 +40,8 @@ def _stop(document: dict[str, Any]) -> Any:
     classification = _kind(document, "loss") in ("exponential", "logistic")
     target = {"log_train_loss": LOG_TRAIN_LOSS} if classification else {"relative_residual": RELATIVE_RESIDUAL}
     steps = DESCENT_STEPS if _kind(document, "flow") == "gradient_descent" else FLOW_STEPS
-    return {**target, "max_steps": steps, **{name: value for name, value in stop.items() if value is not None}}
+    given = {name: value for name, value in stop.items() if value is not None or name not in _MAY_BE_NULL}
+    return {**target, "max_steps": steps, **given}
 
 
 def _fill_init(document: dict[str, Any]) -> None:

@@ -47,8 +47,9 @@ def unknown_key(where: str, name: str, allowed: typing.Iterable[str], value: obj
     """The problem for a key that is not in the schema."""
     names: list[JsonValue] = [*sorted(allowed)]
     close = nearest(name, map(str, names))
-    hint = f"did you mean {close!r}?" if close else f"remove {name!r}"
-    return ProblemError(pointer=where, value=shown(value), allowed=names, hint=f"unknown key {name!r}: {hint}")
+    short = name if len(name) <= 80 else name[:79] + "…"
+    hint = f"did you mean {close!r}?" if close else "remove it"
+    return ProblemError(pointer=where, value=shown(value), allowed=names, hint=f"unknown key {short!r}: {hint}")
 
 
 def _problems(detail: Any, model: type[BaseModel], prefix: str) -> list[ProblemError]:

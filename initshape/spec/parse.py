@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -12,6 +13,9 @@ from initshape.spec.experiment import Submission
 from initshape.spec.explain import explain, unknown_key
 from initshape.spec.problem import ProblemError, SpecError, shown
 from initshape.spec.sweep import SweepSubmission
+
+DEEPEST_YAML = 100
+"""Brackets within brackets; documents of this schema need four."""
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -42,6 +46,7 @@ def parse_yaml(body: bytes | str) -> Any:
 
     try:
         text = body.decode() if isinstance(body, bytes) else body
+        _refuse_nesting(text)
         if any(isinstance(token, AliasToken) for token in YAML(typ="safe", pure=True).scan(text)):
             _unparsable("YAML aliases (*name) are not accepted: write the value out.")
         document = YAML(typ="safe", pure=True).load(text)
@@ -87,6 +92,15 @@ def _validate(document: Any, model: type[Document]) -> Document:
         problems = explain(error, model)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise SpecError(f"The document has {count}.", problems) from None
+
+
+def _refuse_nesting(text: str) -> None:
+    """The scanner's time grows with the square of the depth of brackets: 250 kB of them would take minutes."""
+    depth = 0
+    for bracket in re.finditer(r"[\[\]{}]", text):
+        depth += 1 if bracket[0] in "[{" else -1
+        if depth > DEEPEST_YAML:
+            _unparsable("The document is nested too deeply.")
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

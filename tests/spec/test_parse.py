@@ -147,6 +147,11 @@ def test_yaml_reads_numbers_as_yaml_1_2() -> None:
     assert document == {"a": 1e-3, "b": [1e5, 1, -2.5, 0.5], "c": "yes", "d": 15}
 
 
+def test_yaml_nested_without_end_is_refused_at_once() -> None:
+    with pytest.raises(SpecError, match="deeply"):
+        parse_yaml("[" * 200_000)
+
+
 @pytest.mark.parametrize("text", ["a: &x [1]\nb: *x\n", "a: [1", "a: 1\na: 2\n", "? [1, 2]\n: 3\n", "a: !!python/x 1"])
 def test_yaml_that_has_no_json_form_is_400(text: str) -> None:
     with pytest.raises(SpecError) as caught:
