@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initshape.figures.data import LARGEST, Axis, FigureData, FigureError, Level, Series, number
-from initshape.figures.words import REGULARIZERS, outcome
+from initshape.figures.words import REGULARIZERS, exactness, outcome
 
 Arrays = Mapping[str, NDArray[Any]]
 Result = Mapping[str, Any]
@@ -235,5 +235,5 @@ def _exactness(result: Result) -> str:
     for fit in result.get("fits") or ():
         if fit.get("regularizer") == "implicit" and fit.get("exactness"):
             theorem = f": {fit['theorem']}" if fit.get("theorem") else ""
-            return f"Theory is {fit['exactness']} here{theorem}."
+            return f"Theory is {exactness(fit['exactness'])} here{theorem}."
     return ""

@@ -13,7 +13,7 @@ import numpy as np
 
 from initshape.figures.data import Axis, FigureData, FigureError, Level, Series, counted, number
 from initshape.figures.experiment import DIRECTIONS, DISTANCE, FLOOR, GAMMA, MARGIN, Arrays, finite
-from initshape.figures.words import combination, legend_title
+from initshape.figures.words import combination, exactness, legend_title
 
 MOST_LINES = 24
 """More lines cannot be told apart."""
@@ -39,7 +39,7 @@ def distance_overlay(
     classifies = any("gamma" in arrays[str(row["id"])] for row in drawn)
     floors = [number(row.get("fit_relative_residual")) for row in drawn]
     floor = max((value for value in floors if value), default=None)
-    exact = " or ".join(sorted({str(row.get("exactness")) for row in drawn}))
+    exact = " or ".join(sorted({exactness(row.get("exactness")) for row in drawn}))
     return FigureData(
         kind="distance",
         title=title or "Distance of the flow from theory's answer",

@@ -15,6 +15,7 @@ from initshape.figures.words import axis_label, combination, last, legend_title,
 Row = Mapping[str, Any]
 
 _BAND = (0.1, 0.9)
+_LOST = ("diverged", "nonfinite")  # how far such a run had come says nothing about it
 _LOGARITHMIC = ("error", "residual", "distance", "loss", "variance")
 _DECADES_WIDE = 20.0  # a ratio of largest to smallest from which a logarithmic axis shows more
 
@@ -40,7 +41,11 @@ def scale_curve(
     swept = [name for name in axes if name != replicate]
     x = _x_column(rows, swept)
     others = [name for name in swept if name != x and _varies(rows, name)]
-    drawn = [row for row in rows if number(row.get(x)) is not None and number(row.get(y)) is not None]
+    drawn = [
+        row
+        for row in rows
+        if row.get("outcome") not in _LOST and number(row.get(x)) is not None and number(row.get(y)) is not None
+    ]
     x_scale = _scale(x, (number(row.get(x)) for row in rows))
     y_scale = _scale(y, (number(row.get(y)) for row in drawn))
     visible = [row for row in drawn if _fits(row, x, x_scale) and _fits(row, y, y_scale)]
@@ -128,6 +133,8 @@ def _quantile(ordered: Sequence[float], level: float) -> float:
 
 
 def _title(x: str, y: str) -> str:
+    if last(y) == "relative_distance":
+        return f"Distance of the limit from theory's answer against {_words(last(x))}"
     return f"{_words(y).capitalize()} against {_words(last(x))}"
 
 
@@ -150,17 +157,24 @@ def _caption(rows: Sequence[Row], visible: Sequence[Row], y: str, averaged: str 
         parts.append(f"Lines are means over {_words(averaged)}, bands run from the 10 % to the 90 % quantile.")
     finished = [row for row in rows if row.get("status", "succeeded") == "succeeded"]
     odd = Counter(str(row.get("outcome")) for row in finished if row.get("outcome") not in ("converged", None))
-    unsettled = {name: count for name, count in odd.items() if name != "none_known"}
+    lost = {name: count for name, count in odd.items() if name in _LOST}
+    unsettled = {name: count for name, count in odd.items() if name not in ("none_known", *_LOST)}
     if unsettled:
-        told = ", ".join(f"{count} {outcome(name)}" for name, count in sorted(unsettled.items()))
-        parts.append(f"Hollow points did not converge: {told}.")
+        parts.append(f"Hollow points did not converge: {_told(unsettled)}.")
     elif visible:
         parts.append("All converged." if whole else "All that are drawn converged.")
     states = Counter(str(row.get("status")) for row in rows if row.get("status", "succeeded") != "succeeded")
+    if lost:
+        parts.append(f"Not drawn: {_told(lost)}.")
     if states:
         told = ", ".join(f"{count} {name}" for name, count in sorted(states.items()))
         parts.append(f"Not computed: {told}.")
-    missing = len(finished) - sum(1 for row in visible if row.get("status", "succeeded") == "succeeded")
+    shown = sum(1 for row in visible if row.get("status", "succeeded") == "succeeded")
+    missing = len(finished) - sum(lost.values()) - shown
     if missing:
         parts.append(f"Without a {_words(y)} that this axis can show: {missing}.")
     return " ".join(parts)
+
+
+def _told(outcomes: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {outcome(name)}" for name, count in sorted(outcomes.items()))

@@ -41,6 +41,13 @@ REGULARIZERS = {
     "kernel": r"$w_{\mathrm{kernel}}$",
 }
 
+EXACTNESS = {
+    "limit": "exact in a limit",
+    "baseline": "a baseline",
+    "none": "not known",
+    "None": "not asked for",
+}
+
 OUTCOMES = {
     "reached_max_time": "ran out of flow time",
     "reached_max_steps": "ran out of steps",
@@ -82,6 +89,11 @@ def combination(values: Sequence[tuple[str, object]]) -> str:
     if len(values) == 1:
         return short(values[0][1])
     return ", ".join(f"{symbol(path)} = {short(value)}" for path, value in values)
+
+
+def exactness(name: object) -> str:
+    """How far theory may be trusted, as the end of "theory is ... here"."""
+    return EXACTNESS.get(str(name), str(name))
 
 
 def outcome(name: str) -> str:
