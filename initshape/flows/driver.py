@@ -13,12 +13,14 @@ import numpy as np
 from initshape.flows.compiled import Block, program
 from initshape.flows.completion import Completed, complete
 from initshape.flows.integrator import AbstractIntegrator
+from initshape.flows.kink_events import Events, Field, StuckError
 from initshape.flows.settings import COMPLETION_RESIDUAL, Floats, FlowProgress, FlowSettings
 from initshape.flows.shapes import saved_rows
 from initshape.flows.start import Start, compiled_arguments
 from initshape.flows.state import Verdict
 from initshape.flows.stopping import verdict_at_start
 from initshape.flows.trajectory import Recorder, cropped
+from initshape.models.kinks import has_kinks
 
 FIRST_BLOCK, LARGEST_BLOCK = 8, 4096
 BLOCK_SECONDS = 0.15
@@ -62,6 +64,7 @@ class Run:
         self._padded, self._problem, self._controls, self._state = compiled_arguments(
             begin, integrator, settings, self._threshold, (self.recorder.first, self.recorder.ratio)
         )
+        self._events = self._watched()
         self._problem, self._controls, self._state = jax.device_put((self._problem, self._controls, self._state))
         self._block: Block | None = None
         self._attempts, self._blocks = FIRST_BLOCK, 0
@@ -80,6 +83,8 @@ class Run:
             if verdict is not Verdict.running:
                 return self._end(verdict, completed)
             verdict = self._advance()
+            if verdict is Verdict.event:
+                verdict = self._switch()
             self._on_progress(self._progress())
             seconds = time.perf_counter() - self._clock - self._compile_seconds
             if verdict is Verdict.running and seconds > self._settings.max_seconds:
@@ -90,9 +95,8 @@ class Run:
         if self._block is None:
             arguments = (self._problem, self._controls, self._state, np.int64(0))
             rows = saved_rows(self._padded.size)
-            self._block, self._compile_seconds = program(
-                self._padded, self._begin.loss, self._integrator, rows, arguments
-            )
+            self._block, seconds = program(self._padded, self._begin.loss, self._integrator, rows, arguments)
+            self._compile_seconds += seconds
         while True:
             start, before = time.perf_counter(), self._tried()
             result = self._block(self._problem, self._controls, self._state, np.int64(self._attempts))
@@ -127,7 +131,13 @@ class Run:
         if not self._settings.completion or not wanted < reached <= COMPLETION_RESIDUAL:
             return None
         plain = self._begin.problem
-        done = complete(self._begin.model, self._theta(), plain.X, plain.y, wanted)
+        if self._events is None:
+            done = complete(self._begin.model, self._theta(), plain.X, plain.y, wanted)
+        else:
+            on_branch = self._events.completed(self._state, wanted)
+            if on_branch is None:
+                return None
+            done = on_branch._replace(theta=np.asarray(self._begin.model.unpad(on_branch.theta)))
         trusted = at_the_floor or done.curvature <= CURVATURE * self._settings.rtol
         return done if trusted and done.relative_residual <= wanted else None
 
@@ -139,7 +149,28 @@ class Run:
         self._threshold = max(requested, 0.1 * float(self._state.relative_residual))
         self._controls = self._controls._replace(relative_residual=np.float64(self._threshold))
         self._state = self._state._replace(verdict=np.int64(Verdict.running), stalls=np.int64(0))
-        return True
+        return self._events is None or self._switch() is Verdict.running
+
+    def _watched(self) -> Events | None:
+        """Where the network has kinks: what follows them, with the first branch in the state."""
+        if not has_kinks(self._padded):
+            return None
+        design, samples = self._problem.X, float(self._problem.samples)
+        events = Events(Field(self._padded, self._begin.loss, design.rows, self._problem.y, samples))
+        self._state = events.begin(self._state)
+        return events
+
+    def _switch(self) -> Verdict:
+        """On to the next branch, whose held units may need a program with more room."""
+        assert self._events is not None  # noqa: S101 - smooth networks have no events
+        room = len(self._state.kinks.units)
+        try:
+            self._state = self._events.switch(self._state)
+        except StuckError:
+            return Verdict.kinks
+        if len(self._state.kinks.units) != room:
+            self._block = None
+        return Verdict.running
 
     def _theta(self) -> Floats:
         return np.asarray(self._begin.model.unpad(np.asarray(self._state.theta)))
@@ -168,5 +199,6 @@ class Run:
                 "newton_iterations": int(state.iterations),
                 "kernels": int(state.kernels),
                 "blocks": self._blocks,
+                **({} if self._events is None else {"kinks": int(state.kinks.changes)}),
             },
         )

@@ -12,6 +12,7 @@ from jax import lax
 from initshape.flows.collocation import MAX_ITERATIONS, Linearisation, collocate, velocity
 from initshape.flows.control import HOLD_BELOW, Step, clip_to_end, growth
 from initshape.flows.integrator import AbstractIntegrator
+from initshape.flows.kinks import branch_of, watch
 from initshape.flows.loss import AbstractLoss
 from initshape.flows.state import Attempt, Controls, FlowState, Problem
 from initshape.flows.tableau import (
@@ -81,6 +82,7 @@ class Radau(AbstractIntegrator):
     ) -> Attempt:
         """One step: kernel, factors, stages, error estimate, and what to do next."""
         memory: RadauMemory = state.memory
+        whole, model = model, branch_of(model, state.kinks)
         step = clip_to_end(state, controls)
         linearisation, K = self._linearise(model, problem, memory, state.theta, step)
         stages = collocate(
@@ -110,7 +112,7 @@ class Radau(AbstractIntegrator):
             rebuild=~estimated & ~memory.rebuild,
             retry=stages.converged | memory.retry,
         )
-        return Attempt(
+        attempt = Attempt(
             accepted=accepted,
             last=step.last,
             time=step.end,
@@ -132,7 +134,9 @@ class Radau(AbstractIntegrator):
                 retry=jnp.bool_(False),
             ),
             memory_if_rejected=kept,
+            kinks=state.kinks,
         )
+        return watch(whole, loss, problem, controls, state, attempt)
 
     def _linearise(
         self, model: AbstractModel, problem: Problem, memory: RadauMemory, theta: Array, step: Step

@@ -19,6 +19,9 @@ class Verdict(IntEnum):
     stationary = 5
     step_size = 6
     nonfinite = 7
+    kinks = 8
+    event = 9
+    """Not the end: a unit has reached its kink, and the branch has to be switched outside the block."""
 
 
 class Problem(NamedTuple):
@@ -55,7 +58,8 @@ class FlowState(NamedTuple):
 
     `slope` is theta', `step` the size to try next, `next_save` the next time whose statistics are wanted, `memory`
     what the integrator keeps for itself. `best_residual` and `stalls` are the evidence of a rounding floor, `quiet`
-    that of a stationary point. `iterations` and `kernels` count work.
+    that of a stationary point. `iterations` and `kernels` count work. `kinks` is the branch of a network that is only
+    piecewise smooth (`flows.kinks`), empty for others.
     """
 
     time: Array
@@ -73,6 +77,7 @@ class FlowState(NamedTuple):
     quiet: Array
     verdict: Array
     memory: Any
+    kinks: Any = ()
 
 
 class Attempt(NamedTuple):
@@ -80,7 +85,8 @@ class Attempt(NamedTuple):
 
     `time`, `theta`, `slope` and `relative_residual` hold at its end; `step` is its size, `last` says that it ends at
     max_time, `next_step` follows whether it was accepted or not, `stiffness` is tr(J J^T), `finite` is false when it
-    failed on an overflow. `memory` is for the case that it is accepted, `memory_if_rejected` for the other.
+    failed on an overflow. `memory` is for the case that it is accepted, `memory_if_rejected` for the other. `event`
+    says that the branch `kinks` ends here.
     """
 
     accepted: Array
@@ -97,3 +103,5 @@ class Attempt(NamedTuple):
     kernels: Array
     memory: Any
     memory_if_rejected: Any
+    kinks: Any = ()
+    event: Any = False

@@ -25,6 +25,7 @@ OUTCOMES: dict[Verdict, Outcome] = {
     Verdict.stationary: Outcome.saddle,
     Verdict.step_size: Outcome.stalled,
     Verdict.nonfinite: Outcome.nonfinite,
+    Verdict.kinks: Outcome.stalled,
 }
 
 
@@ -90,6 +91,7 @@ def _after_rejection(problem: Problem, controls: Controls, state: FlowState, att
         kernels=state.kernels + attempt.kernels,
         verdict=jnp.where(stuck, why, Verdict.running).astype(np.int64),
         memory=attempt.memory_if_rejected,
+        kinks=attempt.kinks,
     )
 
 
@@ -117,6 +119,7 @@ def _after_acceptance(problem: Problem, controls: Controls, state: FlowState, at
             quiet >= QUIET_AFTER,
             attempt.last,
             steps >= controls.max_steps,
+            attempt.event,
         ],
         [
             Verdict.relative_residual,
@@ -124,6 +127,7 @@ def _after_acceptance(problem: Problem, controls: Controls, state: FlowState, at
             Verdict.stationary,
             Verdict.max_time,
             Verdict.max_steps,
+            Verdict.event,
         ],
         Verdict.running,
     )
@@ -143,4 +147,5 @@ def _after_acceptance(problem: Problem, controls: Controls, state: FlowState, at
         quiet=quiet,
         verdict=verdict.astype(np.int64),
         memory=attempt.memory,
+        kinks=attempt.kinks,
     )

@@ -1,7 +1,7 @@
 """Networks with a piecewise linear activation and one output: signals forward and back, and products with the Jacobian.
 
 At a kink the slope is that of the negative side, here and in every derivative, so a unit whose input is exactly zero
-does not move when that slope is zero.
+does not move when that slope is zero. Where X carries `gates` (`models.kinks`) these decide instead of the inputs.
 
 **Shape**: layers W_1 ... W_L, W_l (..., m_l, m_{l-1}), m_0 = d, m_L = 1; signals (..., m_l, N), one column a sample.
 """
@@ -27,9 +27,11 @@ class Forward(NamedTuple):
 def forward(layers: Layers, X: Array, negative_slope: float) -> Forward:
     """H_l = act(W_l H_{l-1}), H_0 = X^T; outputs W_L H_{L-1}."""
     signal, activations, slopes = X.T, [], []
-    for matrix in layers[:-1]:
+    gates = getattr(X, "gates", None)
+    for k, matrix in enumerate(layers[:-1]):
         raw = matrix @ signal
-        slope = raw.__array_namespace__().where(raw > 0.0, 1.0, negative_slope)
+        on = raw > 0.0 if gates is None else gates[k]
+        slope = raw.__array_namespace__().where(on, 1.0, negative_slope)
         signal = slope * raw
         activations.append(signal)
         slopes.append(slope)
