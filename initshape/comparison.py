@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from initshape.datasets import Dataset
 from initshape.models import AbstractModel
 from initshape.regularizers import Fit, evaluate_kkt
+from initshape.regularizers.directions import angle, direction_distance, margins
+from initshape.regularizers.max_margin_entry import excess_value, signed_rows
+from initshape.regularizers.max_margin_kkt import cone_residual
 from initshape.spec.result import ComparisonReport, Regime
 
 Vector = NDArray[np.float64]
@@ -36,10 +39,45 @@ def compare(w: Vector, fit: Fit, dataset: Dataset) -> ComparisonReport | None:
         excess = (potential.value(w) - fit.value) / max(1.0, abs(fit.value))
     return ComparisonReport(
         regularizer=fit.regularizer,
+        angle=angle(w, fit.w),
         relative_distance=relative_distance(w, fit.w),
         cosine_distance=cosine_distance(w, fit.w),
         kkt_residual=kkt,
         excess_value=excess,
+    )
+
+
+def compare_directions(w: Vector, fit: Fit, dataset: Dataset) -> ComparisonReport | None:
+    """Classification: only the direction of w matters, so both are scaled to unit norm. **Shape**: w (d,)."""
+    if fit.w is None or not np.all(np.isfinite(w)):
+        return None
+    least = float(np.min(margins(w, dataset)))
+    kkt = excess = math.nan
+    if fit.potential is not None and fit.value is not None and least > 0.0:
+        kkt = cone_residual(fit.potential, w / least, signed_rows(dataset))
+        excess = excess_value(fit, w, dataset)
+    return ComparisonReport(
+        regularizer=fit.regularizer,
+        of="directions",
+        angle=angle(w, fit.w),
+        relative_distance=direction_distance(w, fit.w),
+        cosine_distance=cosine_distance(w, fit.w),
+        kkt_residual=kkt,
+        excess_value=excess,
+    )
+
+
+def compare_predictions(predictions: Vector, fit: Fit) -> ComparisonReport | None:
+    """Networks that are not linear in x: outputs on the test inputs. **Shape**: (number of test inputs,)."""
+    if fit.predictions is None or not np.all(np.isfinite(predictions)):
+        return None
+    return ComparisonReport(
+        regularizer=fit.regularizer,
+        of="predictions",
+        relative_distance=relative_distance(predictions, fit.predictions),
+        cosine_distance=cosine_distance(predictions, fit.predictions),
+        kkt_residual=math.nan,
+        excess_value=math.nan,
     )
 
 
@@ -103,15 +141,17 @@ def ntk_change(model: AbstractModel, start: Vector, end: Vector, X: Matrix) -> f
     return float(np.linalg.norm(after - before)) / size if size > 0.0 else math.nan
 
 
-def regime(w: Vector, of: str, fits: dict[str, Fit]) -> Regime | None:
+def regime(w: Vector, of: str, fits: dict[str, Fit], *, directions: bool = False) -> Regime | None:
     """The nearest of l1 (`rich`), kernel (`kernel`) and l2 (`l2`) if nearer than 0.1, else `intermediate`.
 
+    `directions` compares unit vectors, as classification does.
     `of` says whose w it is: the flow's, or theory's where nothing was simulated. None unless all three are known.
     """
     known = {name: fits[name].w for name in _LABELS if name in fits}
     if not np.all(np.isfinite(w)):
         return None
-    distances = {name: relative_distance(w, target) for name, target in known.items() if target is not None}
+    distance = direction_distance if directions else relative_distance
+    distances = {name: distance(w, target) for name, target in known.items() if target is not None}
     if len(distances) < len(_LABELS):
         return None
     nearest = min(distances, key=lambda name: distances[name])

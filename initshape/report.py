@@ -16,10 +16,11 @@ from initshape.datasets import Dataset
 from initshape.models import AbstractModel
 from initshape.provenance import provenance
 from initshape.regularizers import Fit
+from initshape.regularizers.directions import misclassification
 from initshape.spec.experiment import Experiment
 from initshape.spec.flow import GradientDescent
 from initshape.spec.outcome import Exactness, Outcome
-from initshape.spec.result import ArrayInfo, Completion, Condition, FitReport, FlowReport, Result
+from initshape.spec.result import ArrayInfo, ComparisonReport, Completion, Condition, FitReport, FlowReport, Result
 
 if TYPE_CHECKING:
     from initshape.flows import FlowSolution
@@ -43,15 +44,27 @@ class Computation:
 
     @cached_property
     def w_flow(self) -> Vector | None:
-        """The predictor that training reached. **Shape**: (d,)."""
-        return None if self.solution is None else np.asarray(self.model.predictor(self.solution.theta))
+        """The predictor that training reached; None where nothing was trained or the network has none. (d,)."""
+        return self.model.predictor(self.solution.theta) if self.solution is not None and self.model.linear else None
+
+    @cached_property
+    def predictions(self) -> Vector | None:
+        """Outputs on the test inputs of a network that is not linear in x, after training; None for others."""
+        if self.solution is None or self.model.linear or self.dataset.X_test is None:
+            return None
+        return np.asarray(self.model.outputs(self.solution.theta, self.dataset.X_test))
+
+    @property
+    def classifies(self) -> bool:
+        """Whether labels are classes, so that only signs and directions count."""
+        return self.experiment.loss.kind != "square"
 
 
 def result_of(computation: Computation, arrays: Mapping[str, NDArray[Any]], id: str) -> Result:
     """The result document; `arrays` are described in it, not contained."""
-    fits, w_flow, dataset = computation.fits, computation.w_flow, computation.dataset
+    fits, w_flow = computation.fits, computation.w_flow
     flow = _flow_report(computation)
-    comparisons = [comparison.compare(w_flow, found, dataset) for found in fits.values()] if w_flow is not None else []
+    comparisons = [_comparison(computation, found) for found in fits.values()]
     implicit = fits["implicit"].w if "implicit" in fits else None
     w, of = (w_flow, "flow") if w_flow is not None else (implicit, "implicit")
     outcome = _overall(flow, fits)
@@ -60,9 +73,9 @@ def result_of(computation: Computation, arrays: Mapping[str, NDArray[Any]], id: 
         outcome=outcome,
         advice=outcome.advice,
         flow=flow,
-        fits=tuple(_fit_report(found, dataset, computation.experiment) for found in fits.values()),
+        fits=tuple(_fit_report(found, computation) for found in fits.values()),
         comparisons=tuple(found for found in comparisons if found is not None),
-        regime=None if w is None else comparison.regime(w, of, dict(fits)),
+        regime=None if w is None else comparison.regime(w, of, dict(fits), directions=computation.classifies),
         citations=_citations(computation.experiment, fits),
         provenance=provenance(_device(computation.solution)),
         arrays={name: ArrayInfo(shape=value.shape, dtype=str(value.dtype)) for name, value in arrays.items()},
@@ -76,22 +89,39 @@ def arrays_of(computation: Computation) -> dict[str, NDArray[Any]]:
     found["y"] = dataset.y
     if dataset.w_true is not None:
         found["w_true"] = dataset.w_true
-    found["w_initial"] = np.asarray(model.predictor(computation.theta))
+    if model.linear:
+        found["w_initial"] = np.asarray(model.predictor(computation.theta))
     found |= {f"w_{name}": fit.w for name, fit in computation.fits.items() if fit.w is not None}
+    found |= {f"predictions_{name}": f.predictions for name, f in computation.fits.items() if f.predictions is not None}
     found["parameters_initial"] = computation.theta
-    if solution is not None and computation.w_flow is not None:
+    if computation.w_flow is not None:
         found["w_flow"] = computation.w_flow
+    if computation.predictions is not None:
+        found["predictions_flow"] = computation.predictions
+    if solution is not None:
         found["parameters_final"] = solution.theta
         found["invariants"] = np.stack([model.invariants(computation.theta), model.invariants(solution.theta)])
         found |= solution.trajectory
     return {name: np.ascontiguousarray(value) for name, value in found.items()}
 
 
+def _comparison(computation: Computation, found: Fit) -> ComparisonReport | None:
+    """Training against one theory, in the terms that suit the network and the loss."""
+    w, dataset = computation.w_flow, computation.dataset
+    if w is None:
+        return (
+            None if computation.predictions is None else comparison.compare_predictions(computation.predictions, found)
+        )
+    if computation.classifies:
+        return comparison.compare_directions(w, found, dataset)
+    return comparison.compare(w, found, dataset)
+
+
 def _flow_report(computation: Computation) -> FlowReport | None:
-    solution, dataset, w = computation.solution, computation.dataset, computation.w_flow
+    solution, dataset = computation.solution, computation.dataset
     if computation.experiment.flow.kind == "none":
         return None
-    if solution is None or w is None:
+    if solution is None:
         return FlowReport(
             outcome=Outcome.infeasible, stopped_by="infeasible", independent=True, integrator="none", time=0.0, steps=0
         )
@@ -110,22 +140,35 @@ def _flow_report(computation: Computation) -> FlowReport | None:
         margin=solution.margin,
         log_train_loss=solution.log_train_loss,
         ntk_change=comparison.ntk_change(computation.model, computation.theta, solution.theta, dataset.X),
-        **weights_report(w, dataset, _noise_variance(computation.experiment)),
+        **quality(computation, computation.w_flow, computation.predictions),
         seconds=solution.seconds,
         compile_seconds=solution.compile_seconds,
     )
 
 
-def weights_report(w: Vector, dataset: Dataset, noise_variance: float) -> dict[str, float]:
-    """The numbers that are reported of any weights, by field name; NaN where there is no truth or no test set."""
+def quality(computation: Computation, w: Vector | None, predictions: Vector | None) -> dict[str, float]:
+    """The numbers that are reported of any weights, or of predictions where there are none, by field name.
+
+    NaN where there is no truth or no test set. In classification the scale of w means nothing, so there is no
+    population error, and the test error is the fraction of noiseless test labels on the wrong side.
+    """
+    dataset = computation.dataset
+    if w is None:
+        if predictions is None or dataset.y_test is None:
+            return {}
+        wrong = predictions * dataset.y_test <= 0.0 if computation.classifies else (predictions - dataset.y_test) ** 2
+        return {"test_error": float(np.mean(wrong))}
+    norms = {"l1_norm": float(np.abs(w).sum()), "l2_norm": float(np.linalg.norm(w))}
+    support = comparison.support_recovered(w, dataset)
+    if computation.classifies:
+        return {"test_error": misclassification(w, dataset), "support_recovered": support, **norms}
     error = comparison.population_error(w, dataset)
     return {
         "population_error": error,
-        "population_risk": error + noise_variance,
+        "population_risk": error + _noise_variance(computation.experiment),
         "test_error": comparison.test_error(w, dataset),
-        "l1_norm": float(np.abs(w).sum()),
-        "l2_norm": float(np.linalg.norm(w)),
-        "support_recovered": comparison.support_recovered(w, dataset),
+        "support_recovered": support,
+        **norms,
     }
 
 
@@ -142,8 +185,8 @@ def _noise_variance(experiment: Experiment) -> float:
     return float(getattr(experiment.dataset, "noise_variance", math.nan))
 
 
-def _fit_report(found: Fit, dataset: Dataset, experiment: Experiment) -> FitReport:
-    exactness, conditions = _claim(found, experiment)
+def _fit_report(found: Fit, computation: Computation) -> FitReport:
+    exactness, conditions = _claim(found, computation.experiment)
     return FitReport(
         regularizer=found.regularizer,
         outcome=found.outcome,
@@ -154,7 +197,7 @@ def _fit_report(found: Fit, dataset: Dataset, experiment: Experiment) -> FitRepo
         relative_residual=found.relative_residual,
         kkt_residual=found.kkt_residual,
         value=found.value,
-        **({} if found.w is None else weights_report(found.w, dataset, _noise_variance(experiment))),
+        **quality(computation, found.w, found.predictions),
         iterations=found.iterations,
         seconds=found.seconds,
     )

@@ -9,13 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from initshape.datasets import build
-from initshape.models import initialize
+from initshape.datasets import Dataset, build
+from initshape.models import AbstractModel, initialize
 from initshape.regularizers import Fit, fit
+from initshape.regularizers.max_margin_registry import fit_margin
 from initshape.report import Computation, arrays_of, result_of
 from initshape.simulate import Progress, feasible, simulate
+from initshape.spec.defaults import LOG_TRAIN_LOSS
 from initshape.spec.experiment import Experiment
 from initshape.spec.result import Result
 
@@ -40,7 +43,7 @@ def run(experiment: Experiment, on_progress: Callable[[Progress], None] | None =
     fits: dict[str, Fit] = {}
     for k, name in enumerate(experiment.regularizers):
         report(Progress(f"fit {name}", 0.05 + 0.15 * k / len(experiment.regularizers)))
-        fits[name] = fit(name, dataset, model, theta)
+        fits[name] = _theory(name, experiment, dataset, model, theta)
 
     solution = None
     if experiment.flow.kind != "none" and feasible(experiment, dataset):
@@ -53,3 +56,12 @@ def run(experiment: Experiment, on_progress: Callable[[Progress], None] | None =
     computation = Computation(experiment, dataset, model, theta, fits, solution)
     arrays = arrays_of(computation)
     return RunOutput(result_of(computation, arrays, id), arrays)
+
+
+def _theory(
+    name: str, experiment: Experiment, dataset: Dataset, model: AbstractModel, theta: NDArray[np.float64]
+) -> Fit:
+    """What theory says the training selects; in classification, at the loss that training is asked to reach."""
+    if experiment.loss.kind == "square":
+        return fit(name, dataset, model, theta)
+    return fit_margin(name, dataset, model, theta, gamma=-(experiment.stop.log_train_loss or LOG_TRAIN_LOSS))

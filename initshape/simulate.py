@@ -72,7 +72,6 @@ def simulate(
             *arguments,
             _margin_settings(experiment, experiment.flow),
             loss=experiment.loss.kind,
-            linear=model.linear,
             observers=targets,
             coordinates=coordinates,
             on_progress=on_block,

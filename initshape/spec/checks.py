@@ -152,6 +152,8 @@ def _check_loss(experiment: Experiment) -> Iterator[ProblemError]:
         return
     if isinstance(experiment.model, SingleNeuron):
         yield problem("/loss/kind", loss, "square", "classification needs a diagonal or fully_connected network")
+    elif not _linear(experiment):
+        yield problem("/loss/kind", loss, "square", "classification is for networks with activation: identity")
     if isinstance(experiment.dataset, (SparseRegression, LinearRegression, Teacher)):
         yield problem("/dataset/kind", experiment.dataset.kind, "separable_classification, explicit",
                       f"the {loss} loss needs labels -1 and 1")  # fmt: skip

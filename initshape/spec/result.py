@@ -96,9 +96,16 @@ class FitReport(_Weights):
 
 
 class ComparisonReport(_Part):
-    """The end of the flow against one regularizer's minimiser (DESIGN: distances of w_flow from w_fit)."""
+    """The end of the flow against one regularizer's answer.
+
+    `of` says what is compared: `weights` (w_flow and w_fit), `directions` (classification: both scaled to unit norm;
+    `kkt_residual` and `excess_value` for w_flow scaled to least margin 1), or `predictions` (networks that are not
+    linear in x: outputs on the test inputs).
+    """
 
     regularizer: str
+    of: str = "weights"
+    angle: Number = None
     relative_distance: Number
     cosine_distance: Number
     kkt_residual: Number

@@ -108,6 +108,8 @@ def test_an_experiment_written_in_python_gets_the_same_defaults() -> None:
         ({"dataset": CLASSES}, "/experiment/loss/kind", "labels"),
         ({"dataset": CLASSES, "loss": {"kind": "logistic"}, "model": NEURON}, "/experiment/loss/kind", "needs"),
         ({"loss": {"kind": "logistic"}}, "/experiment/dataset/kind", "labels"),
+        ({"dataset": CLASSES, "loss": {"kind": "logistic"}, "model": {**NETWORK, "activation": "relu"}},
+         "/experiment/loss/kind", "identity"),
         ({"dataset": CLASSES, "loss": {"kind": "logistic"}, "stop": {"relative_residual": 1e-3}},
          "/experiment/stop/relative_residual", "log_train_loss"),
         ({"stop": {"max_time": None}}, "/experiment/stop/max_time", "number"),
