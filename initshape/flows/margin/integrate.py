@@ -55,9 +55,9 @@ def integrate_margin(
     """
     clock = time.perf_counter()
     targets = dict(observers or {})
-    begin = start(model, LOSSES[loss], theta0, X, y, targets, coordinates)
-    feasible = not model.linear or separation(begin.problem.X, begin.problem.y) > SEPARABLE
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        begin = start(model, LOSSES[loss], theta0, X, y, targets, coordinates)
+        feasible = not model.linear or separation(begin.problem.X, begin.problem.y) > SEPARABLE
         if not feasible:
             settings = MarginSettings(log_train_loss=-begin.gamma, points=settings.points)
         end = drive(begin, settings, on_progress or (lambda progress: None))

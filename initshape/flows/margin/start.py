@@ -63,8 +63,7 @@ def start(
         targets=targets / np.where(norms > 0.0, norms, 1.0),
         coordinates=np.array(coordinates, dtype=np.int64).reshape(-1),
     )
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        slope, found = ascent(model, loss, X, y, problem.samples, theta)
+    slope, found = ascent(model, loss, X, y, problem.samples, theta)
     return MarginStart(model, loss, theta, problem, slope, float(found.gamma))
 
 
@@ -85,15 +84,14 @@ def compiled_arguments(
     plain = begin.problem
     samples, dimension = bucket(len(plain.y)), bucket(begin.model.dimension)
     model, theta, X, y = begin.model.pad(begin.theta, plain.X, plain.y, dimension, samples)
+    more_targets = max(OBSERVERS_PADDED_TO - len(plain.targets), -len(plain.targets) % OBSERVERS_PADDED_TO)
     problem = plain._replace(
         X=Design(X, np.ascontiguousarray(X.T)),
         y=y,
         start=theta,
         invariants=model.invariants(theta),
         invariant_scale=model.invariant_scale(theta),
-        targets=np.pad(
-            plain.targets, ((0, -len(plain.targets) % OBSERVERS_PADDED_TO), (0, dimension - begin.model.dimension))
-        ),
+        targets=np.pad(plain.targets, ((0, more_targets), (0, dimension - begin.model.dimension))),
         coordinates=np.pad(plain.coordinates, (0, bucket(len(plain.coordinates)) - len(plain.coordinates))),
     )
     slope, found = ascent(model, begin.loss, X, y, plain.samples, theta)
