@@ -12,44 +12,54 @@ import numpy as np
 
 from initshape.regularizers.neuron_coordinates import NeuronCoordinates, loss_gap
 from initshape.regularizers.reduced_flow import final_sign
+from initshape.spec.outcome import Outcome
 
 _ROUNDING = 1e-14
+_REDUCED = {
+    Outcome.converged: "reduced flow of the scalars and of w along the data",
+    Outcome.saddle: "the reduced flow of the scalars and of w along the data tends to a saddle",
+    Outcome.stalled: "the reduced flow of the scalars and of w along the data takes too many steps",
+    Outcome.nonfinite: "the reduced flow of the scalars and of w along the data leaves double precision",
+}
 
 
 @dataclass(frozen=True)
 class Branch:
-    """`sign` of phi at the end, None where the flow comes to rest at a saddle; `rule` says why; `steps` integrated."""
+    """`sign` of phi at the end, None unless the outcome is converged; `rule` says why; `steps` integrated."""
 
     sign: float | None
     rule: str
+    outcome: Outcome = Outcome.converged
     steps: int = 0
 
 
 def branch(start: NeuronCoordinates) -> Branch:
     """The sign of phi at the end of the flow.
 
-    **Errors**: none; a start from which the flow tends to a saddle, to rounding, has no sign.
+    **Errors**: none; outcome `saddle` from a start from which the flow tends to one, to rounding, else what kept the
+    reduced flow from an answer.
     """
     zeros = int(np.sum(start.scalars == 0.0))
     if start.pull == 0.0:
-        return Branch(float(np.sign(start.product)), "y = 0")
+        return Branch(float(np.prod(np.sign(start.scalars))), "y = 0")
     if zeros > 1:
-        return Branch(None, "two scalars are zero, and stay so")
+        return Branch(None, "two scalars are zero, and stay so", Outcome.saddle)
     if zeros == 1:
         return _from_zero(start)
-    return _from_nonzero(start)
+    return _from_nonzero(start.in_units())
 
 
 def _from_zero(start: NeuronCoordinates) -> Branch:
     """The scalar at zero starts with slope (product of the others) u(0).X^T y."""
     if abs(start.along[0]) <= _ROUNDING * _size(start):
-        return Branch(None, "a scalar is zero and w(0) is orthogonal to X^T y: the start is a saddle")
-    others = np.prod(start.scalars[start.scalars != 0.0])
-    return Branch(float(np.sign(others * start.along[0])), "a(0) = 0, so that of w(0).X^T y")
+        rule = "a scalar is zero and w(0) is orthogonal to X^T y: the start is a saddle"
+        return Branch(None, rule, Outcome.saddle)
+    others = np.prod(np.sign(start.scalars[start.scalars != 0.0]))
+    return Branch(float(others * np.sign(start.along[0])), "a(0) = 0, so that of w(0).X^T y")
 
 
 def _from_nonzero(start: NeuronCoordinates) -> Branch:
-    sign = float(np.sign(start.product))
+    sign = float(np.prod(np.sign(start.scalars)))
     phi, c = start.product, start.along
     terms = phi * phi * float(c @ start.gram @ c) + 2.0 * abs(phi * start.pull * c[0])
     if loss_gap(phi, c, start.gram, start.pull) < -_ROUNDING * terms:
@@ -59,8 +69,7 @@ def _from_nonzero(start: NeuronCoordinates) -> Branch:
     if len(c) == 1:
         return _one_sample(start, sign)
     decided = final_sign(start)
-    rule = "reduced flow of the scalars and of w along the data"
-    return Branch(decided.sign, rule if decided.sign is not None else f"{rule} meets a saddle", decided.steps)
+    return Branch(decided.sign, _REDUCED[decided.outcome], decided.outcome, decided.steps)
 
 
 def _one_sample(start: NeuronCoordinates, sign: float) -> Branch:
@@ -72,7 +81,8 @@ def _one_sample(start: NeuronCoordinates, sign: float) -> Branch:
     below = np.min(start.margins) < -_ROUNDING * _size(start) ** 2
     if below and np.sum(a == np.min(a)) == 1:
         return Branch(wanted, "one sample, so that of y x.w(0)")
-    return Branch(None, "one sample, and the layers that would have to pass through zero hold each other above it")
+    rule = "one sample, and the layers that would have to pass through zero hold each other above it"
+    return Branch(None, rule, Outcome.saddle)
 
 
 def _size(start: NeuronCoordinates) -> float:

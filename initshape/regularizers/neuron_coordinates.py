@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -42,6 +42,18 @@ class NeuronCoordinates:
         correction = basis @ across
         across = across - correction @ basis
         return cls(scalars=scalars, along=along + correction, across=across, gram=A.T @ A, pull=size)
+
+    def in_units(self) -> Self:
+        """The same flow with layers measured by a power of two near the largest, so that products stay in range."""
+        largest = max(float(np.linalg.norm(self.along)), float(np.max(np.abs(self.scalars))))
+        exponent = int(np.frexp(largest)[1])
+        return replace(
+            self,
+            scalars=np.ldexp(self.scalars, -exponent),
+            along=np.ldexp(self.along, -exponent),
+            across=np.ldexp(self.across, -exponent),
+            pull=float(np.ldexp(self.pull, -exponent * (len(self.scalars) + 1))),
+        )
 
     @property
     def product(self) -> float:

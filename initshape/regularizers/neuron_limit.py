@@ -16,7 +16,7 @@ from initshape.regularizers.quadratic import nearest_interpolator
 
 @dataclass(frozen=True, eq=False)
 class NeuronLimit:
-    """The predictor w at the end, None at a saddle, and how the sign was found."""
+    """The predictor w at the end, None where the sign is not known, and how it was found."""
 
     w: Array | None
     branch: Branch

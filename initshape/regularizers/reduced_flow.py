@@ -5,27 +5,31 @@ Part of the theory, not of the simulation: 1 + rank unknowns instead of all para
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from scipy.integrate import Radau
+from scipy.linalg import LinAlgError, LinAlgWarning
 
 from initshape.regularizers.base import Array
 from initshape.regularizers.neuron_coordinates import NeuronCoordinates, loss_gap
+from initshape.spec.outcome import Outcome
 
 RTOL = 1e-10
 CLOSEST = 1e-7
 """Nearest approach to a saddle, relative to the start, beyond which the sign is rounding and not dynamics."""
 HELD = 1e-6
 """Equal scalars decay together and never cross; at this fraction of the start they have shown that they will."""
-MAX_STEPS = 20_000
+MAX_STEPS = 5_000
 
 
 class Decision(NamedTuple):
-    """The sign, None where the flow tends to a saddle, and the steps that it took."""
+    """The sign, None unless the outcome is converged (else saddle, stalled or nonfinite), and the steps taken."""
 
     sign: float | None
+    outcome: Outcome
     steps: int
 
 
@@ -85,25 +89,29 @@ class _System:
 
 
 def final_sign(start: NeuronCoordinates) -> Decision:
-    """The sign of phi once ||r|| < ||y||, by Radau IIA; None where a saddle is met or the steps run out."""
+    """The sign of phi once ||r|| < ||y||, by Radau IIA."""
     sizes, multiplicity = np.unique(np.abs(start.scalars), return_counts=True)
-    system = _System(multiplicity.astype(np.float64), float(np.sign(start.product)), start.gram, start.pull)
+    tau = float(np.prod(np.sign(start.scalars)))
+    system = _System(multiplicity.astype(np.float64), tau, start.gram, start.pull)
     state = np.concatenate([sizes, start.along])
     held = multiplicity[0] > 1
     begin = np.hypot(state[0], start.along[0])
     # Only what is small can lose digits to a common tolerance, so each unknown has its own, below its start.
     atol = 1e-3 * RTOL * np.where(state != 0.0, np.abs(state), begin)
-    with np.errstate(over="ignore", invalid="ignore"):
-        solver = Radau(system.slope, 0.0, state, np.inf, rtol=RTOL, atol=atol, jac=system.jacobian)
-        for step in range(1, MAX_STEPS + 1):
-            if solver.step() is not None or not np.all(np.isfinite(solver.y)):
-                return Decision(None, step)
-            b, c = system.split(solver.y)
-            phi = system.product(b)
-            if loss_gap(phi, c, start.gram, start.pull) < 0.0:
-                return Decision(float(np.sign(phi)), step)
-            if np.hypot(b[0], c[0]) <= CLOSEST * begin:
-                return Decision(None, step)
-            if held and b[0] <= HELD * sizes[0] and phi * c[0] < 0.0:
-                return Decision(None, step)
-    return Decision(None, MAX_STEPS)
+    with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", LinAlgWarning)  # a singular stage system is an entry that is not finite
+        try:
+            solver = Radau(system.slope, 0.0, state, np.inf, rtol=RTOL, atol=atol, jac=system.jacobian)
+            for step in range(1, MAX_STEPS + 1):
+                if solver.step() is not None or not np.all(np.isfinite(solver.y)):
+                    return Decision(None, Outcome.stalled, step)
+                b, c = system.split(solver.y)
+                phi = system.product(b)
+                if loss_gap(phi, c, start.gram, start.pull) < 0.0:
+                    return Decision(float(np.sign(phi)), Outcome.converged, step)
+                close = np.hypot(b[0], c[0]) <= CLOSEST * begin
+                if close or (held and b[0] <= HELD * sizes[0] and phi * c[0] < 0.0):
+                    return Decision(None, Outcome.saddle, step)
+        except (ValueError, LinAlgError):  # the solver's own checks: an entry that is not finite
+            return Decision(None, Outcome.nonfinite, 0)
+    return Decision(None, Outcome.stalled, MAX_STEPS)

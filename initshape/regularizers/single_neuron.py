@@ -11,7 +11,7 @@ from initshape.models import AbstractModel, SingleNeuron
 from initshape.regularizers.base import Array
 from initshape.regularizers.constraints import Constraints
 from initshape.regularizers.entry import ClosedForm, Entry
-from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, without_answer
+from initshape.regularizers.fit import Claim, Fit, inconsistent, relative_residual, with_answer, without_answer
 from initshape.regularizers.kkt import evaluate_kkt
 from initshape.regularizers.neuron_branch import Branch
 from initshape.regularizers.neuron_limit import neuron_limit
@@ -21,6 +21,8 @@ from initshape.spec.outcome import Exactness, Outcome
 from initshape.spec.result import Condition
 
 ONE_SCALAR = "Azulay et al. 2021 (single neuron), linear term corrected here"
+FITTED = 1e-10
+"""Relative residual above which rounding of w itself, where it is huge against w_LS, keeps it from fitting y."""
 MORE_SCALARS = "Azulay et al. 2021 (single neuron), extended here to several scalar layers"
 
 
@@ -37,28 +39,29 @@ def fit_neuron(
     """The same from a_1(0) ... a_k(0) and u(0); `conditions` that led here come first.
 
     **Errors**: none raised; `infeasible` where y is outside the range of X, `saddle` where the flow comes to rest
-    without fitting y.
+    without fitting y, `stalled` where w is too large for its digits to fit y, or its sign takes too long.
     """
     started = time.perf_counter()
     claim = Claim(Exactness.exact, theorem, conditions, ENTRY.citations)
     constraints = Constraints.of(dataset.X, dataset.y)
     if not constraints.consistent:
         return without_answer(ENTRY.name, claim, Outcome.infeasible, inconsistent(constraints), started)
-    limit = neuron_limit(scalars, weights, dataset.X, dataset.y, constraints)
-    start_sign = float(np.sign(np.prod(scalars)))
+    with np.errstate(over="ignore", invalid="ignore"):  # an outcome below, not a warning
+        limit = neuron_limit(scalars, weights, dataset.X, dataset.y, constraints)
+    start_sign = float(np.prod(np.sign(scalars)))
     signs = (*conditions, *_signs(start_sign, limit.branch, len(scalars)))
     if limit.w is None or limit.branch.sign is None:
         claim = Claim(Exactness.exact, theorem, signs, ENTRY.citations)
-        return without_answer(ENTRY.name, claim, Outcome.saddle, limit.branch.rule, started)
+        return without_answer(ENTRY.name, claim, limit.branch.outcome, limit.branch.rule, started)
     potential = NeuronPotential.of(scalars, weights, limit.branch.sign)
     if start_sign * limit.branch.sign < 0.0:
         signs += (_flip(NeuronPotential.of(scalars, weights, start_sign), limit.w, dataset.X, len(scalars)),)
     signs += _null(scalars, weights)
     claim = Claim(Exactness.exact, theorem, signs, ENTRY.citations)
+    fitted = relative_residual(dataset, limit.w) <= FITTED
+    outcome = Outcome.converged if fitted else Outcome.stalled
     steps = limit.branch.steps
-    return with_answer(
-        ENTRY.name, claim, Outcome.converged, limit.w, potential, dataset, iterations=steps, started=started
-    )
+    return with_answer(ENTRY.name, claim, outcome, limit.w, potential, dataset, iterations=steps, started=started)
 
 
 def closed_form(model: SingleNeuron, theta0: Array) -> ClosedForm:
