@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from numpy.typing import NDArray
 
 from initshape.spec.experiment import Experiment
 from initshape.store import Operation, jobs, results
-from initshape.store.arrays import Stored, to_npy
+from initshape.store.arrays import Stored, from_npy, to_npy
 from initshape.store.results import StoredResult
 
 LARGEST_DATASET = 1 << 28
@@ -55,6 +55,16 @@ def consistent(
             return found, arrays
 
 
+def of_cells(cells: Iterable[str], wanted: frozenset[str]) -> Operation[dict[str, dict[str, NDArray[Any]]]]:
+    """Some arrays of several results, by id; those without a result are left out."""
+    found: dict[str, dict[str, NDArray[Any]]] = {}
+    for cell in cells:
+        whole = yield from consistent(cell, wanted)
+        if whole is not None:
+            found[cell] = {name: from_npy(data) for name, data in whole[1].items()}
+    return found
+
+
 def dataset_size(experiment: Experiment) -> int:
     """Bytes of the arrays of a data set."""
     data = experiment.dataset
@@ -78,6 +88,7 @@ def stored_experiment(job_id: str) -> Operation[Experiment | None]:
 
 
 def figure_arrays(manifest: Mapping[str, Stored]) -> frozenset[str]:
-    """The arrays that figures draw: statistics along the flow and the truth, never the data or the parameters."""
-    kept = {"time", "train_loss", "relative_residual", "w_trajectory", "coordinate_index", "w_true"}
+    """The arrays that figures draw: statistics along the flow and the answers, never the data or the parameters."""
+    kept = {"time", "train_loss", "relative_residual", "w_trajectory", "coordinate_index", "w_true", "gamma", "margin",
+            "w_implicit", "w_l2"}  # fmt: skip
     return frozenset(name for name in manifest if name in kept or name.startswith("distance_"))

@@ -70,3 +70,53 @@ SWEEPS: dict[str, Any] = {
         },
     },
 }  # fmt: skip
+
+EVALUATIONS: dict[str, Any] = {
+    "initialization": {
+        "summary": "Value and gradient of a diagonal network's Q at two points",
+        "value": {
+            "model": {"kind": "diagonal", "depth": 2},
+            "init": {"kind": "scale_shape", "scale": 0.01, "shape": 0.5},
+            "what": ["value", "gradient"],
+            "points": [[1.0, 0.0], [0.5, -0.5]],
+        },
+    },
+    "profile": {
+        "summary": "The profile of the single neuron's Q from its formula",
+        "value": {
+            "parameters": {"kind": "single_neuron", "delta": 2.0},
+            "what": ["profile"],
+            "grid": {"axes": [{"linspace": [0, 10, 21]}]},
+        },
+    },
+}
+
+REGULARIZER_FIGURES: dict[str, Any] = {
+    "profiles": {
+        "summary": "The published figure: profiles of the single neuron for four delta",
+        "value": {
+            "name": "Profile of the single neuron",
+            "sweep": {
+                "base": {
+                    "parameters": {"kind": "single_neuron"},
+                    "what": ["profile"],
+                    "grid": {"axes": [{"linspace": [0, 10, 101]}]},
+                },
+                "axes": [{"path": "parameters.delta", "values": [0, 1, 2, 5]}],
+            },
+        },
+    },
+    "contours": {
+        "summary": "Contours of one Q",
+        "value": {
+            "model": {"kind": "single_neuron"},
+            "init": {"kind": "scale_shape", "scale": 2, "shape": 0.2, "direction": [0.6, 0.8]},
+            "grid": {
+                "axes": [
+                    {"coordinate": 0, "linspace": [-10, 10, 41]},
+                    {"coordinate": 1, "linspace": [-10, 10, 41]},
+                ],
+            },
+        },
+    },
+}

@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from initshape.spec.evaluation import FormulaEvaluation, InitEvaluation
+from initshape.spec.evaluation_figure import RegularizerFigure
 from initshape.spec.experiment import Submission
 from initshape.spec.problem import Problem
 from initshape.spec.sweep import SweepSubmission
@@ -20,9 +22,11 @@ TAGS = [
     {"name": "results", "description": "What a finished experiment answers: the document, arrays, figures."},
     {"name": "sweeps", "description": "Many experiments from one document."},
     {"name": "tables", "description": "What a sweep answers: its table and its figure."},
+    {"name": "catalog", "description": "What the server knows, and regularizers to look at."},
     {"name": "health", "description": "For load balancers and operators."},
     {"name": "problems", "description": "The kinds of problem details."},
 ]
+_REQUESTS = (Submission, SweepSubmission, InitEvaluation, FormulaEvaluation, RegularizerFigure)
 _TEMPLATE = "#/components/schemas/{model}"
 
 Responses = dict[int | str, dict[str, Any]]
@@ -52,9 +56,10 @@ def media(*types: str, description: str, conditional: bool = True) -> Responses:
 NOT_MODIFIED: Responses = {304: {"description": "Not modified: If-None-Match names the current ETag."}}
 
 
-def body(model: str, examples: dict[str, Any]) -> dict[str, Any]:
-    """Documentation of a request body that the route reads by itself: JSON or YAML of one schema."""
-    entry = {"schema": {"$ref": _TEMPLATE.format(model=model)}, "examples": examples}
+def body(model: str | tuple[str, ...], examples: dict[str, Any]) -> dict[str, Any]:
+    """Documentation of a request body that the route reads by itself: JSON or YAML of one schema, or of one of some."""
+    references = [{"$ref": _TEMPLATE.format(model=name)} for name in ((model,) if isinstance(model, str) else model)]
+    entry = {"schema": references[0] if len(references) == 1 else {"anyOf": references}, "examples": examples}
     return {"requestBody": {"required": True, "content": {"application/json": entry, "application/yaml": entry}}}
 
 
@@ -67,7 +72,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         )  # fmt: skip
         schemas = found.setdefault("components", {}).setdefault("schemas", {})
         _, extra = models_json_schema(
-            [(Submission, "validation"), (SweepSubmission, "validation"), (Problem, "serialization")],
+            [*((model, "validation") for model in _REQUESTS), (Problem, "serialization")],
             ref_template=_TEMPLATE,
         )
         for name, schema in extra["$defs"].items():

@@ -18,7 +18,7 @@ from initshape.regularizers.hyperbolic import HyperbolicEntropy
 from initshape.regularizers.neuron_potential import NeuronPotential
 from initshape.regularizers.registry import entry_for, why_unknown
 from initshape.regularizers.sampling import Indices, NotDefinedError, Sampler, TooLongError
-from initshape.spec.evaluation import Evaluation, FormulaEvaluation, InitEvaluation, Neuron, TwoLayerDiagonal
+from initshape.spec.evaluation import Evaluation, FormulaEvaluation, InitEvaluation, NeuronFormula, TwoLayerFormula
 from initshape.spec.outcome import Exactness
 from initshape.spec.problem import ProblemError, SpecError
 
@@ -107,13 +107,13 @@ def _of_formula(request: FormulaEvaluation) -> tuple[Evaluated, Sampler]:
     zero = np.zeros(d)
     copies = None
     q: AbstractRegularizer
-    if isinstance(given, TwoLayerDiagonal):
+    if isinstance(given, TwoLayerFormula):
         sqrt_k = np.broadcast_to(np.asarray(given.sqrt_k, dtype=np.float64), (d,))
         entry, q = two_layer_diagonal.ENTRY, HyperbolicEntropy.unbiased(sqrt_k)
 
         def copies(indices: Indices) -> AbstractRegularizer:
             return HyperbolicEntropy.unbiased(sqrt_k[indices])
-    elif isinstance(given, Neuron):
+    elif isinstance(given, NeuronFormula):
         w0 = zero if given.w0 is None else np.array(given.w0)
         roots = np.sqrt(np.maximum([-given.delta, given.delta], 0.0))
         entry, q = single_neuron.ENTRY, NeuronPotential(roots, -1.5 * given.sign * w0, float(given.sign))

@@ -54,21 +54,21 @@ class GridAxis(Spec):
         return len(self.values) if self.values is not None else int((self.linspace or self.logspace or (0, 0, 0))[2])
 
 
-class Points(Spec):
+class PointGrid(Spec):
     """The product of one or two axes; the other coordinates of w stay at `base`."""
 
     axes: Annotated[tuple[GridAxis, ...], Field(min_length=1, max_length=2)]
     base: Annotated[Vector | None, Field(min_length=1, description="w off the axes; default 0.")] = None
 
 
-class TwoLayerDiagonal(Spec):
+class TwoLayerFormula(Spec):
     """q_k of the two-layer diagonal network at w(0) = 0. Source: Woodworth et al. 2020, Theorem 1."""
 
     kind: Literal["two_layer_diagonal"]
     sqrt_k: Annotated[PositiveRealOrVector, Field(description="sqrt(k) = 4 alpha (1 + s^2)/(1 - s^2), one or each.")]
 
 
-class Neuron(Spec):
+class NeuronFormula(Spec):
     """qhat_delta(||w||) - (3/2) sign w0.w of a single neuron. Source: Azulay et al. 2021, Theorem 6.1."""
 
     kind: Literal["single_neuron"]
@@ -77,7 +77,7 @@ class Neuron(Spec):
     sign: Annotated[Literal[-1, 1], Field(description="Sign of a at the end.")] = 1
 
 
-class BalancedNetwork(Spec):
+class BalancedFormula(Spec):
     """||w||^((L + 1)/L) and a linear term, of a strictly balanced network. Source: Azulay et al. 2021."""
 
     kind: Literal["balanced_network"]
@@ -85,7 +85,7 @@ class BalancedNetwork(Spec):
     w0: Annotated[Vector | None, Field(min_length=1, description="The first predictor; default 0.")] = None
 
 
-Parameters = Annotated[TwoLayerDiagonal | Neuron | BalancedNetwork, Field(discriminator="kind")]
+Parameters = Annotated[TwoLayerFormula | NeuronFormula | BalancedFormula, Field(discriminator="kind")]
 
 
 class _Look(Spec):
@@ -97,7 +97,7 @@ class _Look(Spec):
         ),
     ] = ("value",)
     points: Annotated[Matrix | None, Field(min_length=1, description="Points w, one a row.")] = None
-    grid: Annotated[Points | None, Field(description="A grid of points instead of a list.")] = None
+    grid: Annotated[PointGrid | None, Field(description="A grid of points instead of a list.")] = None
 
     def _width(self) -> int:
         """The dimension that the points ask for at least."""
@@ -143,7 +143,11 @@ class FormulaEvaluation(_Look):
     def _consistent(self) -> FormulaEvaluation:
         _refuse(_check_points(self, self.size, fixed=_length(self.parameters) is not None))
         given = self.parameters
-        if isinstance(given, Neuron) and given.w0 is not None and given.delta + sum(v * v for v in given.w0) < 0.0:
+        if (
+            isinstance(given, NeuronFormula)
+            and given.w0 is not None
+            and given.delta + sum(v * v for v in given.w0) < 0.0
+        ):
             hint = "delta = a^2 - ||w0||^2 with a real: it is at least -||w0||^2"
             _refuse([problem("/parameters/delta", given.delta, "at least -||w0||^2", hint)])
         return self
@@ -152,9 +156,9 @@ class FormulaEvaluation(_Look):
 Evaluation = InitEvaluation | FormulaEvaluation
 
 
-def _length(parameters: TwoLayerDiagonal | Neuron | BalancedNetwork) -> int | None:
+def _length(parameters: TwoLayerFormula | NeuronFormula | BalancedFormula) -> int | None:
     """The dimension that the parameters fix."""
-    given = parameters.sqrt_k if isinstance(parameters, TwoLayerDiagonal) else parameters.w0
+    given = parameters.sqrt_k if isinstance(parameters, TwoLayerFormula) else parameters.w0
     return len(given) if isinstance(given, tuple) else None
 
 
@@ -194,7 +198,7 @@ def _check_points(look: InitEvaluation | FormulaEvaluation, size: int, *, fixed:
                       f"{count} points of {size} numbers are too many: take fewer")  # fmt: skip
 
 
-def _check_grid(grid: Points, size: int, what: tuple[What, ...]) -> Iterator[ProblemError]:
+def _check_grid(grid: PointGrid, size: int, what: tuple[What, ...]) -> Iterator[ProblemError]:
     if grid.base is not None and len(grid.base) != size:
         yield problem("/grid/base", len(grid.base), f"{size} numbers", "base must be as long as w")
     for k, axis in enumerate(grid.axes):

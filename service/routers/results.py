@@ -142,7 +142,7 @@ async def get_figure(
         ),
     ] = None,
 ) -> Response:
-    """A figure of one experiment: distance of the flow from theory, loss, or coordinates along the flow."""
+    """A figure of one experiment: distance from theory, loss, coordinates or margins along training."""
     found = await stored(services, experiment_id)
     if matches(request, tag := tag_of(found.etag, "figure", form, str(kind), renderer_version())):
         return not_modified(tag)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from numpy.typing import NDArray
 
-from initshape.figures import SWEEP_KINDS, FigureError, sweep_figure
+from initshape.figures import NEEDED, SWEEP_KINDS, FigureError, refuse_too_many, sweep_figure
 from initshape.figures.table import row
 from initshape.store import Operation, jobs, results
 from initshape.store.sweeps import SweepRecord
+from service import downloads
 from service.auth import CurrentCaller
 from service.conditional import matches, not_modified, tag_of, tagged
 from service.errors import INVALID_PARAMETER, NOT_FOUND
@@ -77,12 +79,20 @@ async def get_sweep_figure(
     if matches(request, tag):
         return not_modified(tag)
     try:
+        arrays = await _arrays(services, table, NEEDED[kind]) if kind in NEEDED else None
         picture = await services.pictures.draw(
-            tag, form, lambda: sweep_figure(table.rows, table.axes, kind=kind, replicate=table.replicate)
+            tag, form, lambda: sweep_figure(table.rows, table.axes, kind=kind, replicate=table.replicate, arrays=arrays)
         )
     except FigureError as error:
         raise undrawable(error, kind) from None
     return tagged(picture, tag, MEDIA_TYPES[form])
+
+
+async def _arrays(services: Services, table: SweepTable, wanted: frozenset[str]) -> dict[str, dict[str, NDArray[Any]]]:
+    """Arrays of the finished cells, by id. Raises FigureError when there are too many to draw."""
+    cells = [str(row["id"]) for row in table.rows if row["outcome"] is not None]
+    refuse_too_many(len(cells))
+    return await services.run_in_thread(downloads.of_cells(cells, wanted))
 
 
 async def _table(services: Services, sweep_id: str) -> SweepTable:

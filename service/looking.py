@@ -1,0 +1,71 @@
+"""The parts of the API that know regularizers. Nothing of them is imported before it is asked for: SciPy is slow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from initshape.figures import FigureData, FigureError
+from initshape.spec.evaluation import Evaluation
+from initshape.spec.problem import ProblemError, SpecError
+
+
+@cache
+def catalog() -> bytes:
+    """The catalog as JSON."""
+    from initshape.catalog import catalog as found
+
+    return _dumps(found())
+
+
+@cache
+def presets() -> bytes:
+    """The presets as JSON."""
+    from initshape.presets import presets as found
+
+    return _dumps({"presets": [{**asdict(preset), "post": preset.post} for preset in found()]})
+
+
+def evaluated(request: Evaluation) -> bytes:
+    """The answer to an evaluation as JSON. Errors: SpecError when it takes too long."""
+    from initshape.regularizers.evaluate import evaluate
+
+    found = evaluate(request)
+    known = found.reason is None
+    answer = {name: getattr(found, name) for name in ("regularizer", "title", "exactness", "reason", "latex",
+                                                      "dimension", "profile_of")}  # fmt: skip
+    answer |= {name: list(getattr(found, name)) for name in ("assumes", "citations", "coordinates")}
+    answer |= {
+        "outcome": "evaluated" if known else "none_known",
+        "start": None if found.start is None else _numbers(found.start),
+        "axes": [_numbers(axis) for axis in found.axes],
+        "arrays": {name: _numbers(array) for name, array in found.arrays.items()},
+        "missing": dict(found.missing),
+    }
+    return _dumps(answer)
+
+
+def figure(document: Any) -> FigureData:
+    """The figure that a document asks for. Errors: SpecError."""
+    from initshape.looks import draw
+
+    try:
+        return draw(document)
+    except FigureError as error:
+        problem = ProblemError(pointer="", hint="ask for something that this regularizer has")
+        raise SpecError(error.detail, (problem,)) from None
+
+
+def _numbers(array: Any) -> Any:
+    """Nested lists; null for what is not finite."""
+    import numpy as np
+
+    finite = np.isfinite(array)
+    shown: Any = array if finite.all() else np.where(finite, array, None)
+    return shown.tolist()
+
+
+def _dumps(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
