@@ -8,6 +8,10 @@ from initshape.flows.integrate import integrate as integrate  # noqa: E402
 from initshape.flows.integrator import AbstractIntegrator as AbstractIntegrator  # noqa: E402
 from initshape.flows.loss import AbstractLoss as AbstractLoss  # noqa: E402
 from initshape.flows.loss import SquareLoss as SquareLoss  # noqa: E402
+from initshape.flows.margin import MarginSettings as MarginSettings  # noqa: E402
+from initshape.flows.margin import integrate_margin as integrate_margin  # noqa: E402
+from initshape.flows.margin_loss import ExponentialLoss as ExponentialLoss  # noqa: E402
+from initshape.flows.margin_loss import LogisticLoss as LogisticLoss  # noqa: E402
 from initshape.flows.settings import Completion as Completion  # noqa: E402
 from initshape.flows.settings import FlowProgress as FlowProgress  # noqa: E402
 from initshape.flows.settings import FlowSettings as FlowSettings  # noqa: E402
