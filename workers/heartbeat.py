@@ -1,8 +1,8 @@
 """The thread that keeps a lease, carries progress out and the wish to stop in.
 
-It renews only while the computation shows signs of life: a hung library call costs minutes, not for ever. What cannot
-be stopped between two blocks is stopped by killing this process, for nothing else interrupts a compiled call; Celery
-starts a new child, and the store already knows what became of the job.
+It renews only while the computation shows signs of life (progress, or work for the processor): a hung library call
+costs minutes, not for ever. What cannot be stopped between two blocks is stopped by killing this process, for nothing
+else interrupts a compiled call; Celery starts a new child, and the store already knows what became of the job.
 
 reason to stop              computation notices              otherwise, after the grace time
 lease lost (fenced off)     Abandoned at its next progress   the process kills itself
@@ -20,26 +20,18 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from initshape.spec.problem import JobError
 from initshape.store import Store, StoreError, leases
 from initshape.store.leases import Claim, Finish
 from initshape.store.operation import Operation
+from workers.patience import Patience, late
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Patience:
-    """Seconds: between beats; from the wish to stop to the kill; without progress; beyond 1.2 max_seconds."""
-
-    beat: float = leases.HEARTBEAT_SECONDS
-    stop: float = 1.0
-    life: float = 600.0
-    deadline: float = 30.0
+_WORK_SECONDS: Final = 1.0
+"""Processor time that counts as a sign of life; this thread alone takes minutes to use so much."""
 
 
 class Abandoned(BaseException):
@@ -69,6 +61,7 @@ class Heartbeat:
         self._lock = threading.Lock()
         self._progress: dict[str, Any] | None = None
         self._alive = self._started = time.monotonic()
+        self._worked = time.process_time()
         self._stop: Abandoned | None = None
         self._stop_since = math.inf
         self._over = threading.Event()
@@ -108,17 +101,19 @@ class Heartbeat:
                 raise self._stop
 
     def _loop(self) -> None:
-        while not self._over.wait(self._patience.beat):
+        while not self._over.wait(self._patience.beat if self._stop is None else self._patience.beat / 5):
             now = time.monotonic()
             with self._lock:
                 told, self._progress = self._progress, None
+                if (worked := time.process_time()) - self._worked > _WORK_SECONDS:
+                    self._alive, self._worked = now, worked
                 silent, ran = now - self._alive, now - self._started
             if silent > self._patience.life:
-                logger.error("%s: no progress for %.0f s, giving up this process", self._claim.id, silent)
+                logger.error("%s: nothing has moved for %.0f s, giving up this process", self._claim.id, silent)
                 return self._kill()
             try:
-                if ran > 1.2 * self._claim.max_seconds + self._patience.deadline:
-                    return self._end(leases.fail(self._claim.id, self._claim.fence, self._late(ran)))
+                if ran > self._patience.until(self._claim.max_seconds):
+                    return self._end(leases.fail(self._claim.id, self._claim.fence, late(ran, self._claim.max_seconds)))
                 if now - self._stop_since > self._patience.stop:
                     return self._end(leases.stopped(self._claim.id, self._claim.fence))
                 renewal = self._store.run(leases.renew(self._claim.id, self._claim.fence, told))
@@ -143,13 +138,6 @@ class Heartbeat:
         self._store.run(report)
         if not self._over.wait(0.1):  # the computation may have ended just now
             self._kill()
-
-    def _late(self, seconds: float) -> JobError:
-        return JobError(
-            code="deadline",
-            detail=f"The job ran for {seconds:.0f} s; max_seconds is {self._claim.max_seconds:g}.",
-            advice="Raise stop.max_seconds, or ask for less: fewer samples, a coarser relative_residual.",
-        )
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from celery import bootsteps
 
 from initshape.store import TASK, Queue, Store, StoreError, StoreSettings, leases, presence
 from initshape.store.reaper import ReaperThread
+from workers.backstop import Backstop
 from workers.task import worker_name
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class Housekeeping(bootsteps.StartStopStep):  # type: ignore[misc]
         self._slots = worker.concurrency or 1
         served = {name.decode() if isinstance(name, bytes) else name for name in worker.app.amqp.queues.consume_from}
         self._queues = [queue for queue in Queue if queue.celery in served]
+        self._backstop = Backstop(self._store, self._name)
         self._thread = ReaperThread(self._store, self._ring, self._present)
 
     def start(self, worker: Any) -> None:
@@ -63,7 +65,8 @@ class Housekeeping(bootsteps.StartStopStep):  # type: ignore[misc]
     def _ring(self, queue: Queue) -> None:
         self._app.send_task(TASK, args=[queue.value], queue=queue.celery)
 
-    def _present(self) -> Any:
+    def _present(self) -> None:
         info = {"host": platform.node(), "pid": str(os.getpid())}
         for queue in self._queues:
-            yield from presence.announce(self._name, queue, self._slots, info)
+            self._store.run(presence.announce(self._name, queue, self._slots, info))
+        self._backstop.tick()

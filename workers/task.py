@@ -9,6 +9,7 @@ from celery import Task, shared_task
 from celery.signals import worker_process_init
 
 from initshape.store import TASK, Queue
+from workers.backstop import child_name
 
 
 @shared_task(name=TASK, bind=True, max_retries=0)  # type: ignore[untyped-decorator]
@@ -16,7 +17,8 @@ def work(self: Task, queue: str) -> None:
     """Runs what waits in the queue; where the time is over before the work, rings for the rest."""
     from workers import child, loop
 
-    if loop.work_while_there_is_any(child.store(), worker_name(self.request.hostname, os.getppid()), queue):
+    name = child_name(worker_name(self.request.hostname, os.getppid()), os.getpid())
+    if loop.work_while_there_is_any(child.store(), name, queue):
         self.app.send_task(TASK, args=[queue], queue=Queue(queue).celery)
 
 
@@ -29,5 +31,5 @@ def prepare(**_: Any) -> None:
 
 
 def worker_name(node: str, parent: int) -> str:
-    """Name under which a worker process claims; the process number tells two of one node name apart."""
+    """Name of a worker process; its number tells two of one node name apart."""
     return f"{node}:{parent}"

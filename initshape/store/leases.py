@@ -54,6 +54,22 @@ class Renewal:
     cancel: bool
 
 
+@dataclass(frozen=True)
+class Held:
+    """A lease as the parent of a worker sees it. `worker` is who holds it; the rest are seconds.
+
+    `left` until the lease expires, `ran` since the claim, `stopping` since somebody wanted the job to stop (0: nobody).
+    """
+
+    id: str
+    fence: int
+    worker: str
+    left: float
+    ran: float
+    stopping: float
+    max_seconds: float
+
+
 class Finish(StrEnum):
     """Reply to the holder of a lease that has come to an end."""
 
@@ -115,16 +131,28 @@ def hand_over(job_id: str, fence: int) -> Operation[Finish]:
     return (yield from _release(job_id, fence, "handed_over", ""))
 
 
+def held_by(worker: str) -> Operation[list[Held]]:
+    """The leases of a worker and of its children, whose names are `worker/...`."""
+    rows, clock = yield [("ZRANGE", LEASES, 0, -1, "WITHSCORES"), ("TIME",)]
+    ids, expiries = [name.decode() for name in rows[::2]], rows[1::2]
+    fields = ("worker", "fence", "started", "stopping", "max_seconds")
+    held = (yield [("HMGET", key("job", job_id), *fields) for job_id in ids]) if ids else []
+    now = int(clock[0]) * 1000 + int(clock[1]) / 1000
+    found = []
+    for job_id, expiry, (who, fence, started, stopping, limit) in zip(ids, expiries, held, strict=True):
+        name = who.decode() if who else ""
+        if name == worker or name.startswith(f"{worker}/"):
+            ran, stops = ((now - float(at)) / 1000 if at else 0.0 for at in (started, stopping))
+            left = (float(expiry) - now) / 1000
+            found.append(Held(job_id, int(fence), name, left, ran, stops, float(limit)))
+    return found
+
+
 def hand_over_all(worker: str) -> Operation[int]:
-    """The same for every running job of one worker. Answers how many."""
-    (names,) = yield [("ZRANGE", LEASES, 0, -1)]
-    ids = [name.decode() for name in names]
-    if not ids:
-        return 0
-    held = yield [("HMGET", key("job", job_id), "worker", "fence") for job_id in ids]
-    own = [(job_id, int(fence)) for job_id, (who, fence) in zip(ids, held, strict=True) if who == worker.encode()]
-    for job_id, fence in own:
-        yield from hand_over(job_id, fence)
+    """Hands over every running job of a worker and of its children. Answers how many."""
+    own = yield from held_by(worker)
+    for lease in own:
+        yield from hand_over(lease.id, lease.fence)
     return len(own)
 
 

@@ -44,9 +44,12 @@ def tick() -> Operation[Tick]:
 
 
 class ReaperThread:
-    """Runs `tick`, and `also` (a worker's presence), from a daemon thread until stopped; survives Redis outages."""
+    """Runs `tick`, and before it `also` (what else a worker's parent has to do), from a daemon thread until stopped.
 
-    def __init__(self, store: Store, ring: Callable[[Queue], None], also: Callable[[], Operation[None]]) -> None:
+    Survives Redis outages.
+    """
+
+    def __init__(self, store: Store, ring: Callable[[Queue], None], also: Callable[[], None]) -> None:
         self._store = store
         self._ring = ring
         self._also = also
@@ -64,13 +67,15 @@ class ReaperThread:
 
     def _loop(self) -> None:
         while not self._stop.wait(TICK_SECONDS):
-            try:
-                self._store.run(self._also())
-                turn = self._store.run(tick())
-                for queue, number in turn.rings.items():
-                    for _ in range(number):
-                        self._ring(queue)
-            except StoreError as error:
-                logger.warning("Redis is away: %s", error)
-            except Exception:  # the thread must outlive whatever the broker's client raises
-                logger.exception("a turn of the reaper failed")
+            for part in (self._also, self._turn):  # one must not keep the other from its work
+                try:
+                    part()
+                except StoreError as error:
+                    logger.warning("Redis is away: %s", error)
+                except Exception:  # the thread must outlive whatever the broker's client raises
+                    logger.exception("a turn of the reaper failed")
+
+    def _turn(self) -> None:
+        for queue, number in self._store.run(tick()).rings.items():
+            for _ in range(number):
+                self._ring(queue)

@@ -23,8 +23,9 @@ from workers import delivery
 from workers.compute import Computed, compute
 from workers.cpu import own_a_core
 from workers.delivery import deliver
-from workers.heartbeat import Abandoned, Heartbeat, Patience
+from workers.heartbeat import Abandoned, Heartbeat
 from workers.loop import work_while_there_is_any
+from workers.patience import Patience
 
 ANN = Submitter("ann")
 COMPUTED = Computed(b"{}", {"w": np.ones(3)}, "converged", known=True)

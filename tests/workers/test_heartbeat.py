@@ -16,7 +16,8 @@ from initshape.store import Store, jobs, leases
 from initshape.store.jobs import JobRequest, Submitter
 from initshape.store.leases import Claim
 from initshape.store.records import JobRecord
-from workers.heartbeat import Abandoned, Heartbeat, Patience
+from workers.heartbeat import Abandoned, Heartbeat
+from workers.patience import Patience
 
 QUICK = Patience(beat=0.05, stop=0.4, life=30.0, deadline=30.0)
 

@@ -25,6 +25,7 @@ if status == 'queued' then
   settle(id, 'cancelled')
   status = 'cancelled'
 elseif status == 'running' then
+  call('HSET', job, 'stopping', NOW)
   move(id, 'cancelling')
   status = 'cancelling'
 end

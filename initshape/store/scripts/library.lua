@@ -119,7 +119,7 @@ local function close_attempt(id, how)
     ended = NOW, how = how}))
   call('LTRIM', K.attempts .. id, -50, -1)
   call('ZREM', K.leases, id)
-  call('HDEL', job, 'worker')
+  call('HDEL', job, 'worker', 'stopping')
 end
 
 local function settle(id, status) -- into a state in which nothing happens any more

@@ -40,6 +40,7 @@ if answer == 'joined' then
   if status == 'queued' then enqueue(id, seen[4], seen[5]) end
   if status == 'cancelling' then -- wanted again before the worker stopped
     status = 'running'
+    call('HDEL', job, 'stopping')
     move(id, status)
   end
   return {answer, status, attempt}
