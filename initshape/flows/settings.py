@@ -43,11 +43,14 @@ class FlowSettings:
 
 @dataclass(frozen=True)
 class FlowProgress:
-    """Where a run stands between two compiled blocks; `fraction` is a rough guess in [0, 1]."""
+    """Where a run stands between two compiled blocks; `fraction` is a rough guess in [0, 1].
+
+    Classification has `gamma` = -ln L instead of a relative residual.
+    """
 
     time: float
     steps: int
-    relative_residual: float
+    relative_residual: float | None
     fraction: float
     gamma: float | None = None
 

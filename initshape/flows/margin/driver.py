@@ -109,4 +109,4 @@ def _progress(state: Any, begin: MarginStart, settings: MarginSettings) -> FlowP
     way = math.log1p(-settings.log_train_loss - begin.gamma)
     gained = math.log1p(max(float(state.gamma) - begin.gamma, 0.0)) / way
     fraction = max(gained, float(state.time) / settings.max_time, int(state.accepted) / settings.max_steps)
-    return FlowProgress(float(state.time), int(state.accepted), math.nan, min(fraction, 1.0), float(state.gamma))
+    return FlowProgress(float(state.time), int(state.accepted), None, min(fraction, 1.0), float(state.gamma))
