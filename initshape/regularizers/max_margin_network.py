@@ -48,7 +48,9 @@ def fit(dataset: Dataset, model: FullyConnected, theta0: Array, gamma: float) ->
     limit = Condition(name="gamma -> infinity; gamma", holds=True, value=gamma)
     rho = float(np.linalg.norm(form.weights))
     if not balance.holds or rho == 0.0 or not 0.0 < gamma < np.inf:
-        return fit_l2(dataset, Claim(Exactness.limit, LIMIT, (limit, balance), ENTRY.citations), ENTRY.name)
+        beyond = gamma - float(np.log(dataset.samples))
+        late = Condition(name="late enough: L < 1/N, gamma > ln N", holds=beyond > 0.0, value=beyond)
+        return fit_l2(dataset, Claim(Exactness.limit, LIMIT, (limit, late, balance), ENTRY.citations), ENTRY.name)
     claim = Claim(Exactness.limit, BALANCED, (limit, balance), ENTRY.citations)
     if not separable(dataset):
         return without_answer(ENTRY.name, claim, Outcome.infeasible, OVERLAPPING, started)

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from margin_flow_oracles import dual_flow, gamma_of
 from scipy.integrate import solve_ivp
 
 from initshape.flows import FlowProgress, FlowSolution
 from initshape.flows.margin import MarginSettings, integrate_margin
 from initshape.models import Diagonal, FullyConnected
 from initshape.spec.outcome import Outcome
-from tests.flows.margin_oracles import dual_flow, gamma_of
 
 D, N = 8, 5
 """One shape for all: a compiled program takes seconds."""
@@ -187,6 +187,7 @@ def test_progress_may_stop_a_run() -> None:
         )
     assert [0.0 < progress.fraction < 1.0 for progress in seen] == [True, True]
     assert seen[1].gamma is not None
+    assert seen[1].relative_residual is None
     assert seen[0].gamma is not None
     assert seen[1].gamma > seen[0].gamma
 

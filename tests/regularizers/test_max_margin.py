@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from max_margin_oracles import enumerate_active_sets
 from scipy.optimize import linprog, minimize, nnls
 
 from initshape.datasets import Dataset, build
@@ -22,7 +23,6 @@ from initshape.regularizers.max_margin_registry import MARGIN_ENTRIES, fit_margi
 from initshape.regularizers.quadratic import QuadraticPotential
 from initshape.spec.dataset import SeparableClassification
 from initshape.spec.outcome import Exactness, Outcome
-from tests.regularizers.margin_oracles import enumerate_active_sets
 
 
 def random_data(seed: int, samples: int = 5, dimension: int = 8) -> Dataset:
