@@ -71,10 +71,9 @@ def fit_potential(regularizer: str, potential: AbstractPotential, dataset: Datas
         return without_answer(regularizer, claim, Outcome.infeasible, reason, started, potential)
     with np.errstate(over="ignore", invalid="ignore"):  # an outcome below, not a warning
         solution = minimise(potential.start(), constraints)
-    if solution.outcome is not Outcome.converged:
-        if not reachable(constraints, lower, upper):
-            reason = "no weights of the signs that the one-signed coordinates keep fit the data"
-            return without_answer(regularizer, claim, Outcome.infeasible, reason, started, potential)
+    if solution.outcome is not Outcome.converged and not reachable(constraints, lower, upper):
+        reason = "no weights of the signs that the one-signed coordinates keep fit the data"
+        return without_answer(regularizer, claim, Outcome.infeasible, reason, started, potential)
     return with_answer(
         regularizer,
         claim,
