@@ -28,6 +28,8 @@ def regularizer_figure(looks: Looks, *, title: str = "") -> FigureData:
     if not known:
         missing = [text for _, look in looks for text in (look.reason, *look.missing.values()) if text]
         raise FigureError(f"Nothing to draw: {'; '.join(dict.fromkeys(missing)) or 'no grid'}.")
+    if not known[0][1].axes:
+        raise FigureError("A figure needs a grid of points, not a list.")
     if len(known[0][1].axes) == 2:
         return regularizer_contour(looks, title=title)
     return regularizer_profile(looks, title=title)

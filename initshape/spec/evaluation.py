@@ -180,6 +180,9 @@ def _check_points(look: InitEvaluation | FormulaEvaluation, size: int, *, fixed:
     if (look.points is None) == (look.grid is None):
         yield problem("", None, "points or grid", "give exactly one of points and grid")
         return
+    if size == 0:
+        yield problem("/points/0", 0, "at least one number", "a point of no features is no point")
+        return
     where = f"as long as w: {size} numbers" if fixed else f"all as long as the first: {size} numbers"
     for k, row in enumerate(look.points or ()):
         if len(row) != size:

@@ -203,6 +203,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no points": ({}, ""),
     "points and grid": ({"points": POINTS, "grid": line(0, 1, 2)}, ""),
     "no axes": ({"grid": {"axes": []}}, "/grid/axes"),
+    "points of no features": ({"points": [[]]}, "/points/0"),
     "ragged points": ({"points": [[1.0], [1.0, 2.0]]}, "/points/1"),
     "points of another dimension": ({"points": POINTS, "dimension": 4}, "/points/0"),
     "text": ({"points": [["1"]]}, "/points/0/0"),

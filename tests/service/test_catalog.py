@@ -117,8 +117,13 @@ def test_no_closed_form(api: httpx2.Client) -> None:
     answer = api.post("/v1/regularizers/evaluate", json=network).json()
     assert (answer["outcome"], answer["exactness"], answer["arrays"]) == ("none_known", "none", {})
     assert "relu" in answer["reason"]
-    refused = api.post("/v1/regularizers/figure.png", json=network | {"points": None})
-    assert refused.status_code == 422
+    for undrawable in (network, network | {"points": None}, network | {"grid": PLANE, "points": None}):
+        assert api.post("/v1/regularizers/figure.png", json=undrawable).status_code == 422
+
+
+def test_a_figure_needs_a_grid(api: httpx2.Client) -> None:
+    answer = api.post("/v1/regularizers/figure.png", json=MODEL | {"points": [[1.0]]})
+    assert (answer.status_code, "grid" in answer.json()["detail"]) == (422, True)
 
 
 BAD: dict[str, tuple[Json, str]] = {
