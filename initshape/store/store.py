@@ -15,7 +15,7 @@ import redis.asyncio
 from redis.exceptions import NoScriptError, RedisError
 
 from initshape.store.connection import connect, connect_async
-from initshape.store.errors import translate
+from initshape.store.errors import StoreUnavailableError, translate
 from initshape.store.operation import Command, Operation, Round, Script, source, wire
 from initshape.store.settings import StoreSettings
 
@@ -109,6 +109,7 @@ class AsyncStore(_Driver):
     def __init__(self, settings: StoreSettings, clock: Clock | None = None) -> None:
         super().__init__(settings, clock)
         self.client: redis.asyncio.Redis = connect_async(settings)
+        self._rounds: set[asyncio.Task[list[Any]]] = set()
 
     async def run(self, operation: Operation[T]) -> T:
         """Errors: StoreUnavailableError within command_seconds a round, StoreFullError."""
@@ -122,22 +123,43 @@ class AsyncStore(_Driver):
 
     async def aclose(self) -> None:
         """Closes all connections."""
+        if self._rounds:
+            await asyncio.wait(self._rounds, timeout=self.settings.command_seconds)
         await self.client.aclose()
 
     async def _replies(self, commands: Round) -> list[Any]:
-        return [reply for piece in self._pieces(commands) for reply in await self._piece(piece)]
+        return [reply for piece in self._pieces(commands) for reply in await self._in_time(piece)]
+
+    async def _in_time(self, commands: Round) -> list[Any]:
+        """A task of its own, left behind when it is late: redis-py can swallow a cancellation and then wait again."""
+        task = asyncio.create_task(self._piece(commands))
+        self._rounds.add(task)
+        task.add_done_callback(self._forget)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=self.settings.command_seconds)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if not done:
+            task.cancel()
+            raise StoreUnavailableError(f"Redis does not answer within {self.settings.command_seconds:g} s.")
+        return task.result()
+
+    def _forget(self, task: asyncio.Task[list[Any]]) -> None:
+        self._rounds.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen, whether or not anybody still waits for it
 
     async def _piece(self, commands: Round) -> list[Any]:
         try:
-            async with asyncio.timeout(self.settings.command_seconds):
-                replies = await self._send(commands)
-                if unknown := self._unknown(commands, replies):
-                    again = [commands[k] for k in unknown]
-                    for name in _script_names(again):
-                        await self.client.script_load(source(name))
-                    for k, reply in zip(unknown, await self._send(again), strict=True):
-                        replies[k] = reply
-        except (RedisError, OSError) as error:  # OSError covers TimeoutError
+            replies = await self._send(commands)
+            if unknown := self._unknown(commands, replies):
+                again = [commands[k] for k in unknown]
+                for name in _script_names(again):
+                    await self.client.script_load(source(name))
+                for k, reply in zip(unknown, await self._send(again), strict=True):
+                    replies[k] = reply
+        except (RedisError, OSError) as error:
             raise translate(error) from error
         return self._checked(replies)
 
