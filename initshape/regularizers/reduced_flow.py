@@ -103,7 +103,9 @@ def final_sign(start: NeuronCoordinates) -> Decision:
         try:
             solver = Radau(system.slope, 0.0, state, np.inf, rtol=RTOL, atol=atol, jac=system.jacobian)
             for step in range(1, MAX_STEPS + 1):
-                if solver.step() is not None or not np.all(np.isfinite(solver.y)):
+                if not (np.isfinite(solver.h_abs) and np.all(np.isfinite(solver.y))):  # SciPy would look for a step without end
+                    return Decision(None, Outcome.nonfinite, step)
+                if solver.step() is not None:
                     return Decision(None, Outcome.stalled, step)
                 b, c = system.split(solver.y)
                 phi = system.product(b)
