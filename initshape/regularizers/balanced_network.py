@@ -18,7 +18,7 @@ from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, wi
 from initshape.regularizers.kkt import evaluate_kkt, reject
 from initshape.regularizers.quadratic import QuadraticPotential, nearest_interpolator
 from initshape.regularizers.references import AZULAY_2021
-from initshape.regularizers.single_neuron import fit_neuron, neuron_closed_form
+from initshape.regularizers.single_neuron import fit_neuron, neuron_closed_form, neuron_theorem
 from initshape.spec.outcome import Exactness, Outcome
 from initshape.spec.result import Condition
 
@@ -42,7 +42,8 @@ def fit(dataset: Dataset, model: FullyConnected, theta0: Array) -> Fit:
     if balance.holds:
         return _fit_balanced(dataset, model, form, (balance,))
     if together.holds:
-        return fit_neuron(dataset, form.scalars, form.weights, ALIGNED, (together, balance))
+        theorem = ALIGNED if model.width > 1 else neuron_theorem(len(form.scalars))
+        return fit_neuron(dataset, form.scalars, form.weights, theorem, (together, balance))
     spanned = _spanned(layers[0], dataset.X)
     if spanned.holds:
         return _fit_spanned(dataset, model, theta0, spanned)

@@ -103,7 +103,8 @@ def final_sign(start: NeuronCoordinates) -> Decision:
         try:
             solver = Radau(system.slope, 0.0, state, np.inf, rtol=RTOL, atol=atol, jac=system.jacobian)
             for step in range(1, MAX_STEPS + 1):
-                if not (np.isfinite(solver.h_abs) and np.all(np.isfinite(solver.y))):  # SciPy would look for a step without end
+                # From a step that is not a number SciPy would look for the next one without end.
+                if not (np.isfinite(solver.h_abs) and np.all(np.isfinite(solver.y))):
                     return Decision(None, Outcome.nonfinite, step)
                 if solver.step() is not None:
                     return Decision(None, Outcome.stalled, step)

@@ -29,8 +29,13 @@ MORE_SCALARS = "Azulay et al. 2021 (single neuron), extended here to several sca
 def fit(dataset: Dataset, model: SingleNeuron, theta0: Array) -> Fit:
     """The limit of gradient flow from theta0, by theory: the closed form, which minimises Q s.t. X w = y."""
     theta0 = np.asarray(theta0)
-    theorem = ONE_SCALAR if model.scalar_layers == 1 else MORE_SCALARS
+    theorem = neuron_theorem(model.scalar_layers)
     return fit_neuron(dataset, model.scalars(theta0), model.weights(theta0), theorem, ())
+
+
+def neuron_theorem(scalar_layers: int) -> str:
+    """What the claim rests on."""
+    return ONE_SCALAR if scalar_layers == 1 else MORE_SCALARS
 
 
 def fit_neuron(
