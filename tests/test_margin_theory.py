@@ -10,7 +10,8 @@ import pytest
 from initshape.datasets import Dataset
 from initshape.flows.margin import MarginSettings, integrate_margin
 from initshape.models import AbstractModel, Diagonal, FullyConnected
-from initshape.regularizers import Fit
+from initshape.regularizers import Fit, two_layer_diagonal
+from initshape.regularizers.deep import DeepPotential
 from initshape.regularizers.directions import angle
 from initshape.regularizers.max_margin_registry import fit_margin
 from initshape.spec.outcome import Outcome
@@ -124,6 +125,43 @@ def test_other_networks_tend_to_l2() -> None:
     _, w = prediction("implicit", data, model, theta, 1e5)
     angles = [angle(simulated(data, model, theta, gamma), w) for gamma in (1e3, 1e5)]
     assert 5.0 < angles[0] / angles[1] < 20.0
+
+
+def stationarity(seed: int) -> None:
+    """One random instance: any shape, sign, scale and bias, N <= d, at the requested loss."""
+    rng = np.random.default_rng(seed)
+    depth, d = int(rng.integers(2, 4)), int(rng.integers(4, 9))
+    samples = int(rng.integers(1, d + 1))
+    X, y = rng.standard_normal((samples, d)) * 10.0 ** rng.uniform(-1, 1), rng.choice([-1.0, 1.0], samples)
+    size = 10.0 ** rng.uniform(-4.0, 0.5)
+    profile = 10.0 ** rng.uniform(-0.7, 0.7, (1, depth, 1)) * np.ones((2, depth, d))
+    layers = size ** (1.0 / depth) * (profile if seed % 2 else rng.standard_normal((2, depth, d)))
+    model, gamma = Diagonal(depth, d), float(rng.choice([10.0, 230.0, 2302.6]))
+    solution = integrate_margin(model, layers.reshape(-1), X, y, MarginSettings(log_train_loss=-gamma, points=2))
+    assert solution.outcome is Outcome.converged, seed
+    if solution.steps == 0:  # a biased start may have a lower loss than was asked for
+        assert solution.gamma is not None
+        assert solution.gamma > gamma
+        return
+    assert solution.gamma == pytest.approx(gamma, rel=1e-9), seed
+    w = model.predictor(solution.theta)
+    q = two_layer_diagonal.potential(*layers.reshape(4, d)) if depth == 2 else DeepPotential.of(layers)
+    R, rows = q.gradient(w), y[:, None] * X
+    multipliers = np.linalg.lstsq(rows.T, R, rcond=None)[0]
+    assert np.linalg.norm(rows.T @ multipliers - R) < 1e-8 * np.linalg.norm(R), seed
+    assert np.min(multipliers) > -1e-8 * np.max(multipliers), seed
+
+
+def test_stationarity_is_exact_along_the_way() -> None:
+    """grad Q(w) = sum lambda_n y_n x_n with lambda >= 0 at every loss, for the Q of regression."""
+    for seed in range(12):
+        stationarity(seed)
+
+
+@pytest.mark.long
+def test_stationarity_on_many_instances() -> None:
+    for seed in range(12, 500):
+        stationarity(seed)
 
 
 @pytest.mark.long
