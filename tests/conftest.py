@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,11 @@ import pytest
 
 from initshape.store import Store, StoreSettings
 from initshape.store.server import RedisServer
+
+
+def pytest_configure() -> None:
+    """A run that is told to end (by `timeout`, by CI) still stops the processes that it has started."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
