@@ -10,7 +10,7 @@ Classification is drawn against gamma = -ln L, which says how far training has c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ MARGIN = r"least margin, $\min_n y_n x_n^\top w \,/\, \|w\|$"
 FLOOR = "floor of the solver (residual of the fit)"
 _PREFIX = "distance_"
 _MOST_CONTEXT = 24
+_DEEPEST = 6  # decades below the lowest point at which a level is still drawn
 
 
 def distance(result: Result, arrays: Arrays, *, title: str = "") -> FigureData:
@@ -52,17 +53,29 @@ def distance(result: Result, arrays: Arrays, *, title: str = "") -> FigureData:
         _against(clock, arrays[_PREFIX + name], "to " + REGULARIZERS.get(name, name.replace("_", " ")))
         for name in names
     )
-    accuracy = _fit_accuracy(result, names[0])
-    level = (Level(FLOOR, accuracy),) if accuracy else ()
+    classifies = _classifies(arrays)
+    levels, below = floor_of(series, None if classifies else _fit_accuracy(result, names[0]))
     return FigureData(
         kind="distance",
         title=title or "Distance of the flow from theory's answer",
-        caption=" ".join(filter(None, [_flow_words(result), _distance_words(result, names[0]), _exactness(result)])),
+        caption=" ".join(
+            filter(None, [_flow_words(result), _distance_words(result, names[0]), below, _exactness(result)])
+        ),
         x=Axis(clock.label, "log"),
-        y=Axis(DIRECTIONS if _classifies(arrays) else DISTANCE, "log"),
+        y=Axis(DIRECTIONS if classifies else DISTANCE, "log"),
         series=series,
-        levels=level,
+        levels=levels,
     )
+
+
+def floor_of(series: Sequence[Series], floor: float | None) -> tuple[tuple[Level, ...], str]:
+    """The floor of the solvers as a level; as words where it lies so deep that the lines would have little room."""
+    lowest = min((min(line.y) for line in series if line.y), default=None)
+    if floor is None or lowest is None:
+        return (), ""
+    if floor < lowest * 10.0**-_DEEPEST:
+        return (), f"Far below: the {FLOOR}, {floor:.1e}."
+    return (Level(FLOOR, floor),), ""
 
 
 def loss(result: Result, arrays: Arrays, *, title: str = "") -> FigureData:

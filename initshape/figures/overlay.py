@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from initshape.figures.data import Axis, FigureData, FigureError, Level, Series, counted, number
-from initshape.figures.experiment import DIRECTIONS, DISTANCE, FLOOR, GAMMA, MARGIN, Arrays, finite
+from initshape.figures.data import Axis, FigureData, FigureError, Series, counted, number
+from initshape.figures.experiment import DIRECTIONS, DISTANCE, GAMMA, MARGIN, Arrays, finite, floor_of
 from initshape.figures.words import combination, exactness, legend_title
 
 MOST_LINES = 24
@@ -37,17 +37,20 @@ def distance_overlay(
     """
     drawn = _drawn(rows, arrays, "distance_implicit")
     classifies = any("gamma" in arrays[str(row["id"])] for row in drawn)
-    floors = [number(row.get("fit_relative_residual")) for row in drawn]
-    floor = max((value for value in floors if value), default=None)
+    series = _lines(drawn, axes, arrays, "distance_implicit", positive=True)
+    floors = [found for row in drawn if (found := number(row.get("fit_relative_residual")))]
+    levels, below = floor_of(series, max(floors) if floors and not classifies else None)
+    ends = [found for row in drawn if (found := number(row.get("relative_distance"))) is not None]
+    told = f"Distance to theory's answer at the end: {min(ends):.1e} to {max(ends):.1e}." if ends else ""
     exact = " or ".join(sorted({exactness(row.get("exactness")) for row in drawn}))
     return FigureData(
         kind="distance",
         title=title or "Distance of the flow from theory's answer",
-        caption=f"{_caption(rows, drawn)} Theory is {exact} here.",
+        caption=" ".join(filter(None, [told, _caption(rows, drawn), below, f"Theory is {exact} here."])),
         x=Axis(GAMMA if classifies else "time, $t$", "log"),
         y=Axis(DIRECTIONS if classifies else DISTANCE, "log"),
-        series=_lines(drawn, axes, arrays, "distance_implicit", positive=True),
-        levels=(Level(FLOOR, floor),) if floor and not classifies else (),
+        series=series,
+        levels=levels,
         legend_title=_legend_title(drawn, axes),
     )
 
@@ -105,8 +108,5 @@ def _lines(
 
 def _caption(rows: Sequence[Row], drawn: Sequence[Row]) -> str:
     parts = [f"{len(drawn)} of {counted(len(rows), 'cell')} drawn."] if len(drawn) < len(rows) else []
-    ends = [found for row in drawn if (found := number(row.get("relative_distance"))) is not None]
-    if ends:
-        parts.append(f"Distance to theory's answer at the end: {min(ends):.1e} to {max(ends):.1e}.")
     odd = sum(row.get("outcome") != "converged" for row in drawn)
     return " ".join([*parts, f"{odd} did not converge." if odd else "All converged."])

@@ -85,7 +85,7 @@ def draw(figure: FigureData) -> Figure:
     _lines(axes, figure)
     for level in figure.levels:
         axes.axhline(level.y, color=_LEVEL, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1.5)
-        axes.annotate(f"{level.label}: {level.y:.1e}", (1.0, level.y), xycoords=("axes fraction", "data"),
+        axes.annotate(f"{level.label}: {_level(level.y)}", (1.0, level.y), xycoords=("axes fraction", "data"),
                       xytext=(-3, 4), textcoords="offset points", ha="right", fontsize=8, color=_LEVEL)  # fmt: skip
     if not any(series.x for series in figure.series):
         axes.text(0.5, 0.5, "no points to draw", transform=axes.transAxes, ha="center", va="center", color=_LEVEL)
@@ -94,6 +94,10 @@ def draw(figure: FigureData) -> Figure:
                     title=figure.legend_title or None, handlelength=2.8, alignment="left")  # fmt: skip
     canvas.text(0.02, 0.09 / height, "\n".join(caption), fontsize=8, color="#333333", va="bottom", linespacing=1.35)
     return canvas
+
+
+def _level(value: float) -> str:
+    return f"{value:.3g}" if 1e-3 <= abs(value) < 1e4 else f"{value:.1e}"
 
 
 def _named(figure: FigureData) -> bool:

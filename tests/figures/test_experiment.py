@@ -45,9 +45,17 @@ def test_distance_has_the_implicit_line_first_and_the_accuracy_of_the_fit() -> N
     assert len(figure.series) == 2
     assert figure.series[0].x == tuple(TIME[1:])  # t = 0 has no place on a logarithmic axis
     assert figure.series[0].y == tuple(1 / (1 + TIME[1:]))
-    assert figure.levels[0].y == 3e-15
     assert "2.0e-09" in figure.caption
     assert "exact here: Theorem 4.1" in figure.caption
+
+
+def test_the_floor_of_the_solver_is_drawn_where_there_is_room_for_it() -> None:
+    far = experiment_figure(result(), arrays())
+    assert far.levels == ()
+    assert "3.0e-15" in far.caption
+    data = arrays() | {"distance_implicit": np.geomspace(1.0, 1e-11, 51)}
+    (floor,) = experiment_figure(result(), data).levels
+    assert floor.y == 3e-15
 
 
 def test_distances_that_are_zero_or_not_finite_are_left_out() -> None:
@@ -92,6 +100,37 @@ def test_coordinates_without_a_truth_highlight_the_largest() -> None:
     data = {name: value for name, value in arrays().items() if name != "w_true"}
     figure = experiment_figure(result(), data, kind="coordinates")
     assert "largest entries" in figure.caption
+
+
+def classification() -> dict[str, Any]:
+    gamma = np.concatenate([[0.0], np.logspace(-3, 3, 50)])
+    return {
+        "time": TIME, "gamma": gamma, "train_loss": np.exp(-gamma), "margin": np.tanh(gamma) - 0.1,
+        "distance_implicit": 1 / (1 + gamma), "w_trajectory": np.outer(gamma, [0.5, -0.2]),
+        "coordinate_index": np.array([0, 1]), "w_implicit": np.array([0.5, -0.2]), "w_l2": np.array([0.3, 0.4]),
+    }  # fmt: skip
+
+
+def test_classification_is_drawn_against_gamma() -> None:
+    """w grows like gamma: coordinates are drawn over it, and then stand at theory's answer."""
+    data = classification()
+    for kind in ("distance", "coordinates", "margins"):
+        figure = experiment_figure(result(), data, kind=kind)
+        assert "gamma" in figure.x.label
+        assert figure.series[0].x == tuple(data["gamma"][1:])
+        assert figure.levels == () or kind == "margins"
+    coordinates = experiment_figure(result(), data, kind="coordinates").series
+    assert coordinates[0].y == pytest.approx(np.full(50, 0.5))
+    loss = experiment_figure(result(), data, kind="loss").series[0]
+    assert loss.y == tuple(data["gamma"][1:])  # the loss itself would underflow
+
+
+def test_margins_and_the_largest_one() -> None:
+    figure = experiment_figure(result(), classification(), kind="margins")
+    assert figure.series[0].y == pytest.approx(classification()["margin"][1:])
+    assert figure.levels[0].y == pytest.approx(2.0)  # 1/||w_l2||
+    with pytest.raises(FigureError, match="classification"):
+        experiment_figure(result(), arrays(), kind="margins")
 
 
 def test_a_fit_without_a_flow_has_nothing_to_draw() -> None:
