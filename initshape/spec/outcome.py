@@ -34,7 +34,7 @@ _WORDS: dict[Outcome, tuple[str, str]] = {
     Outcome.converged: ("", ""),
     Outcome.reached_max_time: (
         "The flow reached stop.max_time before the requested residual.",
-        "Raise stop.max_time; small scales with balanced shapes leave the saddle at the origin slowly.",
+        "Raise stop.max_time (in classification it limits tau, d tau = L dt); small scales leave the origin slowly.",
     ),
     Outcome.reached_max_steps: (
         "The integrator used stop.max_steps before the requested residual.",
@@ -51,8 +51,8 @@ _WORDS: dict[Outcome, tuple[str, str]] = {
         "Check the signs that frozen or one-signed coordinates allow, and that y lies in the range of X.",
     ),
     Outcome.stalled: (
-        "The residual stopped falling at the rounding floor above the requested value.",
-        "Raise stop.relative_residual, or set flow.completion: auto.",
+        "Rounding, or a step that cannot be shortened further, ended the run before the requested residual or loss.",
+        "Square loss: raise stop.relative_residual, or set flow.completion: auto. Classification: raise log_train_loss.",
     ),
     Outcome.saddle: (
         "The flow rests at a stationary point that does not fit the data.",

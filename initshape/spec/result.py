@@ -58,7 +58,8 @@ class FlowReport(_Weights):
 
     Classification: `gamma` = -ln L = -`log_train_loss`, `margin` = min_n y_n f(x_n) over the norm of w, and `time` is
     tau with d tau = L dt, in which the flow is that of gamma. `ntk_change` = ||K(end) - K(0)||_F / ||K(0)||_F of the
-    tangent kernel on the training inputs.
+    tangent kernel on the training inputs. `sign_flips` counts output weights with another sign at the end than at the
+    start (neurons, two layers), `kinks` how often a unit of a ReLU network crossed its kink, was held there or let go.
     """
 
     outcome: Outcome
@@ -72,6 +73,8 @@ class FlowReport(_Weights):
     relative_residual: Number = None
     invariant_drift: Number = None
     ntk_change: Number = None
+    sign_flips: int | None = None
+    kinks: int | None = None
     gamma: Number = None
     margin: Number = None
     log_train_loss: Number = None
@@ -143,7 +146,7 @@ class ArrayInfo(_Part):
 
 
 class Result(_Part):
-    """A finished computation."""
+    """A finished computation. `notes` are caveats in sentences, for people."""
 
     id: str
     outcome: Outcome
@@ -152,6 +155,7 @@ class Result(_Part):
     fits: tuple[FitReport, ...]
     comparisons: tuple[ComparisonReport, ...]
     regime: Regime | None
+    notes: tuple[str, ...] = ()
     citations: tuple[str, ...]
     provenance: Provenance
     arrays: dict[str, ArrayInfo]

@@ -21,7 +21,9 @@ class Stop(Spec):
             ge=-1e6, lt=0.0, description="Natural logarithm of the loss to reach (classification); default ln 1e-100."
         ),
     ] = None
-    max_time: Annotated[Real, Field(gt=0.0, le=1e30, description="Flow time t at which to stop.")] = 1e9
+    max_time: Annotated[
+        Real, Field(gt=0.0, le=1e30, description="Flow time t (tau in classification) at which to stop.")
+    ] = 1e9
     max_steps: Annotated[
         Integer | None,
         Field(ge=1, le=1_000_000_000, description="Accepted steps at most; default 200000, gradient descent 2e7."),
