@@ -52,7 +52,7 @@ _WORDS: dict[Outcome, tuple[str, str]] = {
     ),
     Outcome.stalled: (
         "Rounding, or a step that cannot be shortened further, ended the run before the requested residual or loss.",
-        "Square loss: raise stop.relative_residual, or set flow.completion: auto. Classification: raise log_train_loss.",
+        "Raise stop.relative_residual or set flow.completion: auto; in classification raise stop.log_train_loss.",
     ),
     Outcome.saddle: (
         "The flow rests at a stationary point that does not fit the data.",
