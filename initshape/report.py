@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from initshape import comparison
 from initshape.datasets import Dataset
 from initshape.models import AbstractModel
+from initshape.models.output_weights import flipped
+from initshape.notes import notes
 from initshape.provenance import provenance
 from initshape.regularizers import Fit
 from initshape.regularizers.directions import misclassification
@@ -54,6 +56,11 @@ class Computation:
             return None
         return np.asarray(self.model.outputs(self.solution.theta, self.dataset.X_test))
 
+    @cached_property
+    def flipped(self) -> NDArray[np.int64] | None:
+        """Neurons whose output weight changed sign; None where there are no neurons, or nothing was trained."""
+        return None if self.solution is None else flipped(self.model, self.theta, self.solution.theta)
+
     @property
     def classifies(self) -> bool:
         """Whether labels are classes, so that only signs and directions count."""
@@ -76,6 +83,7 @@ def result_of(computation: Computation, arrays: Mapping[str, NDArray[Any]], id: 
         fits=tuple(_fit_report(found, computation) for found in fits.values()),
         comparisons=tuple(found for found in comparisons if found is not None),
         regime=None if w is None else comparison.regime(w, of, dict(fits), directions=computation.classifies),
+        notes=notes(computation.model, flow, tuple(fits)),
         citations=_citations(computation.experiment, fits),
         provenance=provenance(_device(computation.solution)),
         arrays={name: ArrayInfo(shape=value.shape, dtype=str(value.dtype)) for name, value in arrays.items()},
@@ -98,6 +106,8 @@ def arrays_of(computation: Computation) -> dict[str, NDArray[Any]]:
         found["w_flow"] = computation.w_flow
     if computation.predictions is not None:
         found["predictions_flow"] = computation.predictions
+    if computation.flipped is not None:
+        found["flipped_neurons"] = computation.flipped
     if solution is not None:
         found["parameters_final"] = solution.theta
         found["invariants"] = np.stack([model.invariants(computation.theta), model.invariants(solution.theta)])
@@ -140,6 +150,8 @@ def _flow_report(computation: Computation) -> FlowReport | None:
         margin=solution.margin,
         log_train_loss=solution.log_train_loss,
         ntk_change=comparison.ntk_change(computation.model, computation.theta, solution.theta, dataset.X),
+        sign_flips=None if computation.flipped is None else len(computation.flipped),
+        kinks=solution.effort.get("kinks"),
         **quality(computation, computation.w_flow, computation.predictions),
         seconds=solution.seconds,
         compile_seconds=solution.compile_seconds,

@@ -29,6 +29,8 @@ from initshape.models import AbstractModel
 from initshape.models.kinks import gated, slope_gap, unit_forces, unit_inputs, unit_normals, unit_scales
 
 Integers = npt.NDArray[np.int64]
+REST = 1e-14
+"""Distance of held units from their kinks, relative to the terms of their input; below `NOISE`."""
 ENDLESS, NO_TIME = 1000, 1e-10
 """So many events within so short a time, relative to the time, are no progress."""
 
@@ -95,7 +97,7 @@ def first_branch(field: Field, theta: Floats) -> Switched:
     inputs = unit_inputs(field.model, theta, field.X)
     near = np.abs(inputs) <= NOISE * unit_scales(field.model, theta, field.X)
     reach = np.tile(np.any(field.X != 0.0, axis=1), len(inputs) // len(field.X))
-    kinks = _kinks(field, theta, inputs > 0.0, np.empty(0, dtype=np.int64))
+    kinks = _kinks(field, theta, inputs > 0.0, np.empty(0, dtype=np.int64), bucket(len(field.X)))
     return _settle(field, theta, kinks, np.flatnonzero(near & reach), np.empty(0, dtype=np.int64))
 
 
@@ -131,12 +133,22 @@ def _settle(field: Field, theta: Floats, kinks: Kinks, reached: Integers, held: 
         largest = float(np.max(np.abs(forces)))
         kept = candidates[_held(field, theta, sides, candidates, forces[candidates], largest)]
     changed = np.count_nonzero(sides != kinks.sides) + len(np.setxor1d(kept, held))
-    after = _kinks(field, theta, sides, kept)._replace(changes=kinks.changes + np.int64(changed))
-    for held_there in (kinks, after):  # onto the kinks themselves, that of a released unit included
-        theta = theta - (held_there.inverse @ (held_there.normals @ theta)) @ held_there.normals
+    after = _kinks(field, theta, sides, kept, len(kinks.units))._replace(changes=kinks.changes + np.int64(changed))
+    for at_kink in (kinks, after):  # a released unit starts from its kink, too
+        theta = theta - _off_kink(field, theta, at_kink) @ at_kink.normals
     branch = Branch(model, after)
     slope = branch.vjp(theta, X, loss.residual(branch.outputs(theta, X), y)) / samples
     return Switched(theta, slope, after)
+
+
+def _off_kink(field: Field, theta: Floats, kinks: Kinks) -> Floats:
+    """What to take off along the normals: held units then are on the negative side of their kinks, by rounding.
+
+    That is the side whose slope a unit at zero is said to have, and makes whoever evaluates the network see it.
+    """
+    scales = unit_scales(field.model, theta, field.X)[kinks.units]
+    inputs = kinks.normals @ theta + np.where(kinks.used, REST * scales, 0.0)
+    return np.asarray(kinks.inverse @ inputs)
 
 
 def model_is_curved(model: AbstractModel) -> bool:
@@ -195,8 +207,9 @@ def _held(
     return np.asarray(found.active_mask == 0)
 
 
-def _kinks(field: Field, theta: Floats, sides: npt.NDArray[np.bool_], held: Integers) -> Kinks:
-    slots = bucket(len(held))
+def _kinks(field: Field, theta: Floats, sides: npt.NDArray[np.bool_], held: Integers, room: int) -> Kinks:
+    """With `room` slots, or more if more are needed: another number of slots is another compiled program."""
+    slots = max(bucket(len(held)), room)
     normals = np.zeros((slots, len(theta)))
     if len(held):
         normals[: len(held)] = unit_normals(field.model, theta, field.X, held)
@@ -207,5 +220,14 @@ def _kinks(field: Field, theta: Floats, sides: npt.NDArray[np.bool_], held: Inte
     units[: len(held)] = held
     mask = np.zeros(len(sides), dtype=np.bool_)
     mask[held] = True
-    nought: Any = np.float64(0.0)
-    return Kinks(sides & ~mask, mask, units, np.arange(slots) < len(held), normals, inverse, nought, np.int64(0))
+    return Kinks(
+        sides=sides & ~mask,
+        held=mask,
+        units=units,
+        used=np.arange(slots) < len(held),
+        normals=normals,
+        inverse=inverse,
+        resume=np.float64(0.0),
+        tries=np.int64(0),
+        changes=np.int64(0),
+    )

@@ -23,6 +23,8 @@ OVERSTEP = 0.1
 """Largest overstep of an event: h |jump of theta'| in units of the tolerance."""
 LANDING = 0.05
 """Aimed overstep, so that an event is behind the step that was shortened for it."""
+PATIENT = 5
+"""Steps that may miss an event before more and more overstep is allowed."""
 NOISE = 1e-13
 """Distance from a kink, or of a multiplier from its bound, that is rounding, relative to its terms."""
 REFINEMENTS = 8
@@ -32,8 +34,8 @@ class Kinks(NamedTuple):
     """The branch: `sides` of all units (true: slope 1) and the units that are held at their kink.
 
     Slots of `units`, with `normals` grad g (zero rows: free slots) and the pseudo-inverse of their Gram matrix; `held`
-    (U,) marks the same units. Their sides are false. `resume` is the step size that an event cut short, `changes`
-    counts units that changed side, were held or released.
+    (U,) marks the same units. Their sides are false. `resume` is the step size that an event cut short and `tries` the
+    steps that missed the event since then; `changes` counts units that changed side, were held or released.
 
     **Shape**: sides, held (U,); units, used (Q,); normals (Q, P); inverse (Q, Q).
     """
@@ -45,6 +47,7 @@ class Kinks(NamedTuple):
     normals: Array
     inverse: Array
     resume: Array
+    tries: Array
     changes: Array
 
 
@@ -139,9 +142,10 @@ def watch(
     broken = (found < 0.0).any(-1)
 
     def holds() -> Attempt:
-        resume = jnp.where(attempt.accepted, kinks.resume, 0.0)
-        step = jnp.maximum(attempt.next_step, jnp.where(attempt.accepted, resume, 0.0))
-        return attempt._replace(next_step=step, kinks=kinks._replace(resume=resume))
+        landing = attempt.accepted & (attempt.step < kinks.resume)
+        resume, tries = jnp.where(landing, kinks.resume, 0.0), jnp.where(landing, kinks.tries, 0)
+        step = jnp.maximum(attempt.next_step, resume)
+        return attempt._replace(next_step=step, kinks=kinks._replace(resume=resume, tries=tries))
 
     def ends() -> Attempt:
         first = jnp.argmax(broken)
@@ -151,9 +155,11 @@ def watch(
         where = _first_root(margin, low, fractions[first], low_margin, found[first])
         beyond = _jump(model, loss, problem, kinks, attempt, found.min(0))
         worth = (abs(beyond) / (controls.atol + controls.rtol * abs(attempt.theta))).max()
-        overstep = (1.0 - where) * attempt.step
-        event = overstep * worth <= OVERSTEP
-        landing = where * attempt.step + LANDING / jnp.maximum(worth, LANDING / attempt.step)
+        # A unit that drifts through its kink by less than rounding in a step cannot be met any better.
+        patience = 2.0 ** jnp.maximum(kinks.tries - PATIENT, 0)
+        event = (1.0 - where) * attempt.step * worth <= OVERSTEP * patience
+        beyond_it = LANDING * patience
+        landing = where * attempt.step + beyond_it / jnp.maximum(worth, beyond_it / attempt.step)
         resume = jnp.maximum(kinks.resume, attempt.step)
         return attempt._replace(
             accepted=event,
@@ -161,7 +167,7 @@ def watch(
             next_step=jnp.where(
                 event, jnp.maximum(attempt.next_step, resume), jnp.minimum(landing, 0.9 * attempt.step)
             ),
-            kinks=kinks._replace(resume=jnp.where(event, 0.0, resume)),
+            kinks=kinks._replace(resume=jnp.where(event, 0.0, resume), tries=jnp.where(event, 0, kinks.tries + 1)),
         )
 
     watched: Attempt = lax.cond(attempt.accepted & broken.any(), ends, holds)

@@ -1,0 +1,35 @@
+"""What a reader of one result should know about its numbers, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from initshape.models import AbstractModel
+from initshape.spec.result import FlowReport
+
+
+def notes(model: AbstractModel, flow: FlowReport | None, regularizers: Collection[str]) -> tuple[str, ...]:
+    """Caveats that no single field carries; empty where there are none."""
+    found = []
+    if flow is not None and flow.sign_flips:
+        found.append(_flips(flow.sign_flips, regularizers))
+    if not model.linear:
+        found.append(
+            "The network is not linear in x: there is no predictor w, hence no regularizer of w and no regime. "
+            "Comparisons are of the outputs on the test inputs."
+        )
+        if flow is not None and flow.stopped_by == "kinks":
+            found.append(
+                "Training came to rest at kinks of the activation that it could not follow: with more than two layers "
+                "a unit that is held at its kink ends the flow. flow.kind: gradient_descent goes on."
+            )
+    return tuple(found)
+
+
+def _flips(count: int, regularizers: Collection[str]) -> str:
+    what = "1 output weight" if count == 1 else f"{count} output weights"
+    text = f"{what} changed sign during training (array flipped_neurons)."
+    summed = [name for name in regularizers if name.startswith("summed_neurons")]
+    if summed:
+        text += f" {' and '.join(summed)}: the signs are those at the start, do not trust the prediction here."
+    return text
