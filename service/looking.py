@@ -30,21 +30,9 @@ def presets() -> bytes:
 
 def evaluated(request: Evaluation) -> bytes:
     """The answer to an evaluation as JSON. Errors: SpecError when it takes too long."""
-    from initshape.regularizers.evaluate import evaluate
+    from initshape.regularizers.evaluate import evaluate, view
 
-    found = evaluate(request)
-    known = found.reason is None
-    answer = {name: getattr(found, name) for name in ("regularizer", "title", "exactness", "reason", "latex",
-                                                      "dimension", "profile_of")}  # fmt: skip
-    answer |= {name: list(getattr(found, name)) for name in ("assumes", "citations", "coordinates")}
-    answer |= {
-        "outcome": "evaluated" if known else "none_known",
-        "start": None if found.start is None else _numbers(found.start),
-        "axes": [_numbers(axis) for axis in found.axes],
-        "arrays": {name: _numbers(array) for name, array in found.arrays.items()},
-        "missing": dict(found.missing),
-    }
-    return _dumps(answer)
+    return _dumps(view(evaluate(request)))
 
 
 def figure(document: Any) -> FigureData:
@@ -56,15 +44,6 @@ def figure(document: Any) -> FigureData:
     except FigureError as error:
         problem = ProblemError(pointer="", hint="ask for something that this regularizer has")
         raise SpecError(error.detail, (problem,)) from None
-
-
-def _numbers(array: Any) -> Any:
-    """Nested lists; null for what is not finite."""
-    import numpy as np
-
-    finite = np.isfinite(array)
-    shown: Any = array if finite.all() else np.where(finite, array, None)
-    return shown.tolist()
 
 
 def _dumps(value: Any) -> bytes:

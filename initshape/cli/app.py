@@ -129,7 +129,9 @@ def result(
 @app.command()
 def figure(
     id: Id,
-    kind: Annotated[str | None, typer.Argument(help="scale_curve; distance, loss or coordinates.")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(help="Of a sweep or an experiment; a wrong one is answered by the list.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write: .png, .svg or .pdf; default ID.png.")
     ] = None,
@@ -166,6 +168,52 @@ def list_(
         return
     names = ("id", "status", "outcome", "attempt", "owner", "name")
     print(show.grid(names, ([job.get(name) for name in names] for job in found)))
+
+
+@app.command()
+def catalog(
+    name: Annotated[str | None, typer.Argument(help="A kind or a regularizer; default all of them.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What there is to name in a file: models, data sets, flows, losses, and regularizers with formula and papers."""
+    from initshape.catalog import catalog as whole
+    from initshape.cli.catalog import about, overview
+
+    found = whole()
+    if as_json and name is None:
+        show.as_json(found)
+        return
+    text = overview(found) if name is None else about(found, name)
+    if not as_json:
+        print(text)
+        return
+    named = {section: [entry for entry in entries if name in (section, entry.get("kind"), entry.get("name"))]
+             for section, entries in found.items() if isinstance(entries, list)}  # fmt: skip
+    show.as_json({section: entries for section, entries in named.items() if entries})
+
+
+@app.command()
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="YAML or JSON: what to evaluate; - is standard input.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Draw it: .png, .svg or .pdf. Sweeps of Q are drawn only.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look at a regularizer: value, gradient, inverse or profile at points or on a grid. Needs no server."""
+    from initshape.cli.documents import read_document
+
+    document = read_document(file)
+    if output is not None:
+        _draw(document, output)
+        return
+    from initshape.cli.catalog import evaluation
+    from initshape.regularizers.evaluate import evaluate as look
+    from initshape.regularizers.evaluate import view
+    from initshape.spec.parse import parse_evaluation
+
+    found = view(look(parse_evaluation(document)))
+    show.as_json(found) if as_json else print(evaluation(found))
 
 
 @app.command()
@@ -286,6 +334,14 @@ def _run_locally(document: dict[str, Any], arrays: Path | None, *, as_json: bool
         local = Local(report)
         sent = local.submit_sweep(document) if is_sweep_document(document) else local.submit(document)
     return _show_result(local, sent["id"], as_json=as_json, arrays=arrays)
+
+
+def _draw(document: dict[str, Any], output: Path) -> None:
+    from initshape.figures.render import render
+    from initshape.looks import draw
+
+    _write(output, render(draw(document), output.suffix.removeprefix(".").lower()))
+    print(output)
 
 
 def _write(path: Path, content: bytes) -> None:

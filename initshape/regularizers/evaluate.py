@@ -19,7 +19,7 @@ from initshape.regularizers.neuron_potential import NeuronPotential
 from initshape.regularizers.registry import entry_for, why_unknown
 from initshape.regularizers.sampling import Indices, NotDefinedError, Sampler, TooLongError
 from initshape.spec.evaluation import Evaluation, FormulaEvaluation, InitEvaluation, NeuronFormula, TwoLayerFormula
-from initshape.spec.outcome import Exactness
+from initshape.spec.outcome import Exactness, Outcome
 from initshape.spec.problem import ProblemError, SpecError
 
 LONGEST = 20.0
@@ -67,6 +67,29 @@ def evaluate(request: Evaluation, *, seconds: float = LONGEST) -> Evaluated:
         where = "/points" if request.grid is None else "/grid"
         problem = ProblemError(pointer=where, allowed=f"{seconds:g} seconds", hint="take fewer points")
         raise SpecError(f"The points take more than {seconds:g} seconds.", (problem,)) from None
+
+
+def view(found: Evaluated) -> dict[str, Any]:
+    """Ready for JSON: nested lists, null for what is not finite, and `outcome` evaluated or none_known."""
+    lists = {name: list(getattr(found, name)) for name in ("assumes", "citations", "coordinates")}
+    same = ("regularizer", "title", "exactness", "reason", "latex", "dimension", "profile_of")
+    return (
+        {name: getattr(found, name) for name in same}
+        | lists
+        | {
+            "outcome": "evaluated" if found.reason is None else Outcome.none_known.value,
+            "start": None if found.start is None else _numbers(found.start),
+            "axes": [_numbers(axis) for axis in found.axes],
+            "arrays": {name: _numbers(array) for name, array in found.arrays.items()},
+            "missing": dict(found.missing),
+        }
+    )
+
+
+def _numbers(array: Array) -> list[Any]:
+    finite = np.isfinite(array)
+    shown: Any = array if finite.all() else np.where(finite, array, None)  # type: ignore[call-overload]
+    return list(shown.tolist())
 
 
 def _of_init(request: InitEvaluation) -> tuple[Evaluated, Sampler | None]:

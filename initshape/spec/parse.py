@@ -22,6 +22,7 @@ Document = TypeVar("Document", bound=BaseModel)
 _OTHER_KIND: dict[type[BaseModel], tuple[str, str]] = {
     Submission: ("sweep", "this is a sweep: send it to /v1/sweeps, or use `initshape submit`"),
     SweepSubmission: ("experiment", "this is one experiment: send it to /v1/experiments"),
+    InitEvaluation: ("sweep", "this is a figure: POST it to /v1/regularizers/figure.png, or `initshape evaluate -o`"),
 }
 
 
