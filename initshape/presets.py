@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ class Preset:
     def post(self) -> str:
         """Where it is sent."""
         return POST[self.kind]
+
+    def view(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {**asdict(self), "post": self.post}
 
 
 def examples() -> Path:

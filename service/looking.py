@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -25,7 +24,7 @@ def presets() -> bytes:
     """The presets as JSON."""
     from initshape.presets import presets as found
 
-    return _dumps({"presets": [{**asdict(preset), "post": preset.post} for preset in found()]})
+    return _dumps({"presets": [preset.view() for preset in found()]})
 
 
 def evaluated(request: Evaluation) -> bytes:

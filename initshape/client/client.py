@@ -131,6 +131,18 @@ class Client:
             if not cursor or not page["items"]:
                 return
 
+    def catalog(self) -> Json:
+        """What the server knows: kinds with their fields, regularizers with formula and papers."""
+        return self._json("GET", "/v1/catalog", seconds=60.0)
+
+    def presets(self) -> Json:
+        """The published figures as documents."""
+        return self._json("GET", "/v1/presets", seconds=60.0)
+
+    def evaluate(self, document: Document) -> Json:
+        """A regularizer's value, gradient, inverse or profile at points or on a grid."""
+        return self._json("POST", "/v1/regularizers/evaluate", json=document, seconds=60.0)
+
     def close(self) -> None:
         """Closes the connections."""
         self._http.close()

@@ -113,6 +113,25 @@ class Local:
         result, arrays = self._known(id)
         return render(experiment_figure(result, arrays, kind=kind), form)
 
+    def catalog(self) -> Json:
+        """What this release knows."""
+        from initshape.catalog import catalog
+
+        return catalog()
+
+    def presets(self) -> Json:
+        """The published figures as documents."""
+        from initshape.presets import presets
+
+        return {"presets": [preset.view() for preset in presets()]}
+
+    def evaluate(self, document: Document) -> Json:
+        """A regularizer's value, gradient, inverse or profile at points or on a grid. Errors: SpecError."""
+        from initshape.regularizers.evaluate import evaluate, view
+        from initshape.spec.parse import parse_evaluation
+
+        return view(evaluate(parse_evaluation(document)))
+
     def _compute(self, experiment: Experiment) -> str:
         id = experiment_id(experiment)
         if id not in self._results:
