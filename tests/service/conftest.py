@@ -60,6 +60,13 @@ def serve(store: StoreSettings, **options: Any) -> tuple[Server, Callable[[], No
 
 
 @pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A store of these tests alone: the services below stay connected, and other tests look at who is."""
+    with RedisServer(tmp_path_factory.mktemp("service")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
 def server(redis_server: RedisServer) -> Iterator[Server]:
     """With authentication, for the whole session."""
     found, stop = serve(redis_server.settings)

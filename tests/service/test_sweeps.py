@@ -184,7 +184,7 @@ def test_figure(api: httpx2.Client, sweep: Json, worker: Any) -> None:
     assert full.headers["etag"] != empty.headers["etag"]
     assert api.get(f"{path}/figure.svg", headers={"If-None-Match": full.headers["etag"]}).status_code == 304
     assert api.get(f"{path}/table.json").json()["replicate"] == "seed"
-    assert api.get(f"{path}/figure.svg?kind=pie").json()["errors"][0]["allowed"] == ["scale_curve"]
+    assert "scale_curve" in api.get(f"{path}/figure.svg?kind=pie").json()["errors"][0]["allowed"]
 
 
 def test_cancel(api: httpx2.Client, sweep: Json, worker: Any, login: Callable[[str, str], httpx2.Client]) -> None:
