@@ -47,7 +47,7 @@ class BalancedPotential(AbstractRegularizer):
     def inverse(self, R: Array) -> Array:
         """||om||^(L-1) om with om = om(0) + R/C."""
         share = self.first + R / self.power
-        return float(np.linalg.norm(share)) ** (self.depth - 1) * share
+        return np.asarray(np.linalg.norm(share) ** (self.depth - 1) * share)
 
     def profile(self, x: Array) -> Array:
         """qhat(x) = x^C, x >= 0 of any shape."""

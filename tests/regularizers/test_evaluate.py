@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import mpmath
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from initshape.regularizers.evaluate import Evaluated, evaluate
+from initshape.regularizers.evaluate import Evaluated, evaluate, view
 from initshape.spec.outcome import Exactness
 from initshape.spec.parse import parse_evaluation
 from initshape.spec.problem import SpecError
@@ -191,6 +192,20 @@ def test_an_assumption_that_only_data_can_settle_is_told() -> None:
     negative = {"kind": "scale_shape", "scale": 0.3, "shape": -0.4}
     assert look(model={"kind": "single_neuron"}, init=negative, points=POINTS).assumes
     assert not look(**KNOWN["neuron"], points=POINTS).assumes
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_absurd_points_are_an_answer(name: str) -> None:
+    """No exception and no warning (which would fail the test); JSON without NaN."""
+    absurd = [[1e100, -1e100, 1e-300], [0.0, 0.0, 0.0], [-1e100, 1e-100, 1e3]]
+    document = json.dumps(view(look(**KNOWN[name], points=absurd, what=["value", "gradient", "inverse"])))
+    assert "NaN" not in document
+    assert "Infinity" not in document
+    look(**KNOWN[name], grid={"axes": [{"values": [-1e100, 0.0, 1e100]}]}, what=["profile"], **_three(name))
+
+
+def _three(name: str) -> dict[str, int]:
+    return {} if "parameters" in KNOWN[name] else {"dimension": 3}
 
 
 def test_too_long_is_refused() -> None:
