@@ -9,8 +9,8 @@ import pytest
 
 from initshape.client import Local
 from initshape.figures import EXPERIMENT_KINDS, SWEEP_KINDS
-from initshape.looks import parse_looks
 from initshape.presets import Preset, examples, presets
+from initshape.spec.evaluation_figure import parse_looks
 from initshape.spec.expand import expand
 from initshape.spec.parse import parse_submission, parse_sweep
 

@@ -76,17 +76,17 @@ def regularizer_contour(looks: Looks, *, title: str = "") -> FigureData:
         x=Axis(f"$w[{i}]$", "linear"),
         y=Axis(f"$w[{j}]$", "linear"),
         series=(),
-        panels=tuple(
-            Panel(
-                title=_panel_title(paths, values),
-                x=tuple(look.axes[0].tolist()),
-                y=tuple(look.axes[1].tolist()),
-                z=tuple(tuple(row) for row in _finite(look.arrays["value"]).T.tolist()),
-                mark=_mark(look),
-            )
-            for values, look in known
-        ),
+        panels=tuple(_panel(_panel_title(paths, values), look) for values, look in known),
     )
+
+
+def _panel(title: str, look: Evaluated) -> Panel:
+    """With axes that rise. Errors: FigureError for an axis of one value."""
+    (x, columns), (y, rows) = (np.unique(axis, return_index=True) for axis in look.axes)
+    if x.size < 2 or y.size < 2:
+        raise FigureError("Contours need at least two different values on each axis.")
+    z = _finite(look.arrays["value"])[np.ix_(columns, rows)].T
+    return Panel(title, tuple(x.tolist()), tuple(y.tolist()), tuple(map(tuple, z.tolist())), _mark(look))
 
 
 def _labels(look: Evaluated, name: str) -> tuple[str, str, str]:

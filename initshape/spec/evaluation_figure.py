@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,8 @@ from initshape.spec.sweep import Sweep
 
 MOST_LOOKS = 12
 """Lines or panels of one figure."""
+MOST_POINTS = 200_000
+"""Points of all of them together."""
 
 
 class RegularizerFigure(Spec):
@@ -38,10 +41,26 @@ class Look:
     values: dict[str, Any]
 
 
-def parse_figure(document: Any) -> tuple[RegularizerFigure, tuple[Look, ...]]:
-    """A decoded document to its looks. Raises SpecError (422) with a pointer to what is wrong."""
-    if not isinstance(document, dict):
-        raise SpecError("The document is not an object.", (ProblemError(pointer="", hint="send an object"),))
+def parse_looks(document: Any) -> tuple[str | None, tuple[Look, ...]]:
+    """A decoded document to a title and its looks: a sweep of them, or one, as /v1/regularizers/evaluate takes it.
+
+    Raises SpecError (422) with a pointer to what is wrong.
+    """
+    swept = isinstance(document, dict) and "sweep" in document
+    title, looks = _swept(document) if swept else (None, (Look(parse_evaluation(document), {}),))
+    grid = "/sweep/base/grid" if swept else "/grid"
+    axes = {len(look.request.grid.axes) if look.request.grid else 0 for look in looks}
+    if len(axes) != 1 or 0 in axes:
+        problem = ProblemError(pointer=grid, allowed="one axis, or two", hint="draw over a grid, not a list of points")
+        raise SpecError("A figure needs a grid, of as many axes in every look.", (problem,))
+    points = sum(math.prod(axis.count for axis in look.request.grid.axes) for look in looks if look.request.grid)
+    if points > MOST_POINTS:
+        problem = ProblemError(pointer=grid, value=points, allowed=f"at most {MOST_POINTS}", hint="take a coarser grid")
+        raise SpecError(f"{points} points are too many for one figure.", (problem,))
+    return title, looks
+
+
+def _swept(document: dict[str, Any]) -> tuple[str | None, tuple[Look, ...]]:
     try:
         figure = RegularizerFigure.model_validate(document)
     except ValidationError as error:
@@ -58,8 +77,4 @@ def parse_figure(document: Any) -> tuple[RegularizerFigure, tuple[Look, ...]]:
             problems = tuple(relocate(problem, setting) for problem in error.errors)
             raise SpecError("A look of the figure is not valid.", problems) from None
         looks.append(Look(request, {one.path: one.value for one in setting}))
-    axes = {len(look.request.grid.axes) if look.request.grid else 0 for look in looks}
-    if len(axes) != 1 or 0 in axes:
-        problem = ProblemError(pointer="/sweep/base/grid", allowed="one axis, or two", hint="draw over a grid")
-        raise SpecError("A figure needs a grid, of as many axes in every look.", (problem,))
-    return figure, tuple(looks)
+    return figure.name, tuple(looks)

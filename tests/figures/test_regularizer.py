@@ -55,6 +55,24 @@ def test_axes_may_be_given_in_any_order() -> None:
     assert one.mark == pytest.approx(other.mark[::-1] if other.mark else None)
 
 
+def test_axes_are_sorted_and_need_two_values() -> None:
+    x, y = {"coordinate": 0, "values": [1, -2, 0, 1]}, {"coordinate": 1, "values": [3, -1]}
+    (panel,) = figure_of(NEURON | {"grid": {"axes": [x, y]}}).panels
+    (straight,) = figure_of(NEURON | {"grid": {"axes": [{**x, "values": [-2, 0, 1]}, {**y, "values": [-1, 3]}]}}).panels
+    assert panel == straight
+    with pytest.raises(FigureError, match="two different values"):
+        figure_of(NEURON | {"grid": {"axes": [x, {**y, "values": [1, 1]}]}})
+
+
+@pytest.mark.parametrize("largest", [1e-100, 1e100])
+def test_absurd_ranges_are_drawn(largest: float) -> None:
+    axes = [{"coordinate": k, "linspace": [-largest, largest, 5]} for k in (0, 1)]
+    for model in ("single_neuron", "diagonal"):
+        document = NEURON | {"model": {"kind": model}}
+        assert render(figure_of(document | {"grid": {"axes": axes}}), "svg").startswith(b"<?xml")
+        assert render(figure_of(document | {"grid": {"axes": axes[:1]}}), "svg").startswith(b"<?xml")
+
+
 @pytest.mark.parametrize("what", [["value"], ["profile"]])
 def test_one_look_is_a_figure_too(what: list[str]) -> None:
     line = {"axes": [{"values": [2.0, -1.0, 0.5]}]}

@@ -152,6 +152,17 @@ def test_wrong_figure_is_refused_with_pointer_and_hint(api: httpx2.Client) -> No
         ({"base": base, "axes": [{"path": "parameters.delta", "linspace": [0, 1, 13]}]}, "/sweep"),
         ({"base": base | {"grid": {"axes": []}}, "list": [{"parameters.delta": 1}]}, "/sweep/base/grid/axes"),
         ({"base": base | {"what": ["valu"]}, "list": [{"parameters.delta": 1}]}, "/sweep/base/what/0"),
+        (
+            {
+                "base": base
+                | {
+                    "grid": {"axes": [{"linspace": [0, 1, 10_000]}, {"coordinate": 1, "linspace": [0, 1, 21]}]},
+                    "what": ["value"],
+                },
+                "list": [{"parameters.delta": 1}],
+            },
+            "/sweep/base/grid",
+        ),
     ):
         answer = api.post("/v1/regularizers/figure.png", json={"sweep": sweep})
         assert answer.status_code == 422, answer.text
