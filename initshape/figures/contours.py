@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,27 +13,31 @@ from matplotlib.ticker import AutoMinorLocator, MaxNLocator
 from initshape.figures.data import FigureData, Panel
 
 _COLUMNS = 3
-_SIDE = 2.35  # inches of one panel
+_SIDES = {1: 4.2, 2: 3.2, 3: 2.35}  # inches of one panel, by columns
+_CAPTION_CHARACTERS, _TITLE_CHARACTERS = 15.0, 10.5  # that fit into an inch
 _LEVELS = 9
 
 
-def draw_panels(figure: FigureData, caption: list[str]) -> Figure:
-    """A grid of square panels, each with its ticks; `caption` is in lines."""
+def draw_panels(figure: FigureData) -> Figure:
+    """A grid of square panels, each with its ticks; fewer panels are larger."""
     columns = min(_COLUMNS, len(figure.panels))
     rows = math.ceil(len(figure.panels) / columns)
-    below = 0.62 + 0.17 * len(caption)
-    gap, left, above = 0.5, 0.75, 0.75
-    width = max(left + columns * (_SIDE + gap), 5.2)
-    height = below + above + rows * _SIDE + (rows - 1) * gap
+    side = _SIDES[columns]
+    gap, left = 0.5, 0.75
+    width = left + columns * (side + gap)
+    caption = textwrap.wrap(figure.caption, int(_CAPTION_CHARACTERS * width))
+    title = textwrap.wrap(figure.title, int(_TITLE_CHARACTERS * width))
+    below, above = 0.62 + 0.17 * len(caption), 0.53 + 0.2 * len(title)
+    height = below + above + rows * side + (rows - 1) * gap
     canvas = Figure(figsize=(width, height))
     for k, panel in enumerate(figure.panels):
         row, column = divmod(k, columns)
-        bottom = below + (rows - 1 - row) * (_SIDE + gap)
-        box = ((left + column * (_SIDE + gap)) / width, bottom / height, _SIDE / width, _SIDE / height)
+        bottom = below + (rows - 1 - row) * (side + gap)
+        box = ((left + column * (side + gap)) / width, bottom / height, side / width, side / height)
         axes = canvas.add_axes(box)
         lowest = k + columns >= len(figure.panels)
         _panel(axes, panel, figure, outer=(lowest, column == 0))
-    canvas.text(left / width, 1 - 0.25 / height, figure.title, fontsize=11, fontweight="bold", va="center")
+    canvas.text(left / width, 1 - 0.12 / height, "\n".join(title), fontsize=11, fontweight="bold", va="top")
     canvas.text(0.02, 0.09 / height, "\n".join(caption), fontsize=8, color="#333333", va="bottom", linespacing=1.35)
     return canvas
 

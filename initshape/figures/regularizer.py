@@ -45,11 +45,11 @@ def regularizer_profile(looks: Looks, *, title: str = "") -> FigureData:
     first = known[0][1]
     if name not in first.arrays:
         raise FigureError("A line needs a profile or a value.")
-    label_x, label_y, words = _labels(first, name)
+    label_x, label_y = _labels(first, name)
     paths = _paths(looks)
     return FigureData(
         kind="regularizer_profile",
-        title=title or words,
+        title=title or _title("Q along one coordinate" if name == "value" else "Profile", known),
         caption=_caption(looks),
         x=Axis(label_x, "linear"),
         y=Axis(label_y, "linear"),
@@ -71,7 +71,7 @@ def regularizer_contour(looks: Looks, *, title: str = "") -> FigureData:
     marked = any(_mark(look) for _, look in known)
     return FigureData(
         kind="regularizer_contour",
-        title=title or f"Contours of Q: {first.title}",
+        title=title or _title("Contours of Q", known),
         caption=" ".join(filter(None, [_caption(looks), "Dot: w(0), where Q is least." if marked else ""])),
         x=Axis(f"$w[{i}]$", "linear"),
         y=Axis(f"$w[{j}]$", "linear"),
@@ -89,14 +89,21 @@ def _panel(title: str, look: Evaluated) -> Panel:
     return Panel(title, tuple(x.tolist()), tuple(y.tolist()), tuple(map(tuple, z.tolist())), _mark(look))
 
 
-def _labels(look: Evaluated, name: str) -> tuple[str, str, str]:
-    """Labels of both axes, and the title."""
+def _title(words: str, known: Looks) -> str:
+    """With the name of the regularizer if all looks share it and the line does not get long."""
+    titles = {look.title for _, look in known}
+    whole = f"{words}: {min(titles)}"
+    return whole if len(titles) == 1 and len(whole) <= 64 else words
+
+
+def _labels(look: Evaluated, name: str) -> tuple[str, str]:
+    """Labels of both axes."""
     i = look.coordinates[0]
     if name == "value":
-        return f"$w[{i}]$", "$Q(w)$", f"Q along one coordinate: {look.title}"
+        return f"$w[{i}]$", "$Q(w)$"
     if look.profile_of == "norm":
-        return r"norm, $x = \|w\|$", r"$\hat q(x)$", f"Profile: {look.title}"
-    return f"coordinate, $x = w[{i}]$", "$q(x)$", f"Profile of one coordinate: {look.title}"
+        return r"norm, $x = \|w\|$", r"$\hat q(x)$"
+    return f"coordinate, $x = w[{i}]$", "$q(x)$"
 
 
 def _line(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], label: str) -> Series:

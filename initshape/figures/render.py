@@ -46,7 +46,7 @@ _WITHOUT_DATES: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "ModDate": None, "Creator": "initshape", "Producer": None},
 }
 _LEFT = 0.135  # room for labels such as 5 x 10^-2 beside the axis label
-_WIDTH, _HEIGHT, _CAPTION_CHARACTERS = 7.6, 4.7, 120
+_WIDTH, _HEIGHT, _CAPTION_CHARACTERS, _TITLE_CHARACTERS = 7.6, 4.7, 120, 72
 
 # rc settings are global to the process: one figure at a time, and every setting put back afterwards
 _LOCK = threading.Lock()
@@ -66,16 +66,17 @@ def render(figure: FigureData, form: str = "png") -> bytes:
 
 def draw(figure: FigureData) -> Figure:
     """The matplotlib Figure, for callers that want to change it. Settings of the caller apply."""
-    caption = textwrap.wrap(figure.caption, _CAPTION_CHARACTERS)
     if figure.panels:
-        return draw_panels(figure, caption)
+        return draw_panels(figure)
+    caption = textwrap.wrap(figure.caption, _CAPTION_CHARACTERS)
     below = 0.62 + 0.17 * len(caption)  # inches: axis label, then the caption
     height = _HEIGHT + 0.17 * max(0, len(caption) - 1)
     canvas = Figure(figsize=(_WIDTH, height))
     named = _named(figure)
     right = 0.735 if named else 0.95
     axes = canvas.add_axes((_LEFT, below / height, right - _LEFT, 1 - (below + 0.45) / height))
-    axes.set_title(figure.title, loc="left", fontsize=11, fontweight="bold")
+    title = textwrap.wrap(figure.title, _TITLE_CHARACTERS, max_lines=2, placeholder=" ...")
+    axes.set_title("\n".join(title), loc="left", fontsize=11, fontweight="bold")
     axes.set_xlabel(figure.x.label)
     axes.set_ylabel(figure.y.label)
     for spine in ("top", "right"):
