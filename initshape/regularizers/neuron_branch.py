@@ -50,12 +50,12 @@ def branch(start: NeuronCoordinates) -> Branch:
 
 
 def _from_zero(start: NeuronCoordinates) -> Branch:
-    """The scalar at zero starts with slope (product of the others) u(0).X^T y."""
-    if abs(start.along[0]) <= _ROUNDING * _size(start):
+    """The scalar at zero starts with slope p u(0).X^T y, p the product of the others, so phi starts with that of p^2."""
+    whole = np.hypot(np.linalg.norm(start.along), np.linalg.norm(start.across))
+    if abs(start.along[0]) <= _ROUNDING * whole:
         rule = "a scalar is zero and w(0) is orthogonal to X^T y: the start is a saddle"
         return Branch(None, rule, Outcome.saddle)
-    others = np.prod(np.sign(start.scalars[start.scalars != 0.0]))
-    return Branch(float(others * np.sign(start.along[0])), "a(0) = 0, so that of w(0).X^T y")
+    return Branch(float(np.sign(start.along[0])), "a(0) = 0, so that of w(0).X^T y")
 
 
 def _from_nonzero(start: NeuronCoordinates) -> Branch:

@@ -20,9 +20,9 @@ from initshape.spec.outcome import Outcome
 RTOL = 1e-10
 CLOSEST = 1e-7
 """Nearest approach to a saddle, relative to the start, beyond which the sign is rounding and not dynamics."""
-HELD = 1e-6
-"""Equal scalars decay together and never cross; at this fraction of the start they have shown that they will."""
-MAX_STEPS = 5_000
+HELD = 0.1
+"""See `_System.is_held`."""
+MAX_STEPS = 2_000
 
 
 class Decision(NamedTuple):
@@ -80,6 +80,17 @@ class _System:
         total[k:, k:] = -phi * phi * self.gram
         return total
 
+    def is_held(self, b: Array, c: Array) -> bool:
+        """Whether the smallest scalars, two or more of one size, can be seen to decay to zero together.
+
+        While phi c_1 < 0, d(b^2)/dt = 2 phi c.rho <= 2 phi pull c_1 < 0, and |dc_1/dt| = |phi rho_1|. Once |phi| ||gram
+        c|| is small against pull, c_1^2 falls no faster than b^2: with b^2 below c_1^2/100, c_1 keeps its sign for
+        ever, and b, which cannot pass through zero, tends to it.
+        """
+        phi = self.product(b)
+        slow = abs(phi) * float(np.linalg.norm(self.gram @ c)) <= HELD**2 * self.pull
+        return slow and phi * c[0] < 0.0 and float(b[0]) <= HELD * abs(float(c[0]))
+
     def _over_change(self, b: Array) -> Array:
         """d p_g / d b_h = (m_h - [g = h]) phi / (b_g b_h), written as a product."""
         identity = np.eye(len(b))
@@ -113,7 +124,7 @@ def final_sign(start: NeuronCoordinates) -> Decision:
                 if loss_gap(phi, c, start.gram, start.pull) < 0.0:
                     return Decision(float(np.sign(phi)), Outcome.converged, step)
                 close = np.hypot(b[0], c[0]) <= CLOSEST * begin
-                if close or (held and b[0] <= HELD * sizes[0] and phi * c[0] < 0.0):
+                if close or (held and system.is_held(b, c)):
                     return Decision(None, Outcome.saddle, step)
         except (ValueError, LinAlgError):  # the solver's own checks: an entry that is not finite
             return Decision(None, Outcome.nonfinite, 0)
