@@ -73,7 +73,9 @@ def start(
         relaxation = float(np.trace(model.kernel(theta, X))) / len(y) ** 2
         drift = float(np.linalg.norm(slope / model.magnitude(theta)) / np.sqrt(model.size))
         relative = float(np.linalg.norm(residual)) / y_norm
-    return Start(model, loss, theta, problem, slope, relative, max(relaxation, drift), amplification(model, theta, X, y))
+    return Start(
+        model, loss, theta, problem, slope, relative, max(relaxation, drift), amplification(model, theta, X, y)
+    )
 
 
 def amplification(model: AbstractModel, theta: Floats, X: Floats, y: Floats) -> float:

@@ -50,7 +50,7 @@ def branch(start: NeuronCoordinates) -> Branch:
 
 
 def _from_zero(start: NeuronCoordinates) -> Branch:
-    """The scalar at zero starts with slope p u(0).X^T y, p the product of the others, so phi starts with that of p^2."""
+    """The scalar at zero starts with slope p u(0).X^T y, p the product of the others, phi with that of p^2."""
     whole = np.hypot(np.linalg.norm(start.along), np.linalg.norm(start.across))
     if abs(start.along[0]) <= _ROUNDING * whole:
         rule = "a scalar is zero and w(0) is orthogonal to X^T y: the start is a saddle"

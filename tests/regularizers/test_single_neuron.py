@@ -183,7 +183,7 @@ def _tied_flow(a: float, k: int, w: np.ndarray, X: np.ndarray, y: np.ndarray) ->
 
 @pytest.mark.parametrize("samples", [1, 3])
 def test_equal_scalars_cannot_cross_zero(samples: int) -> None:
-    """They decay together where a single one would pass through zero: the flow ends at a saddle, and the fit says so."""
+    """They decay together where a single one would pass through zero: the flow ends at a saddle, as the fit says."""
     rng = np.random.default_rng(8 + samples)
     outcomes = []
     for _ in range(20):
