@@ -64,7 +64,6 @@ class Run:
         self._padded, self._problem, self._controls, self._state = compiled_arguments(
             begin, integrator, settings, self._threshold, (self.recorder.first, self.recorder.ratio)
         )
-        self._first: Verdict | None = None
         self._events = self._watched()
         self._problem, self._controls, self._state = jax.device_put((self._problem, self._controls, self._state))
         self._block: Block | None = None
@@ -74,7 +73,7 @@ class Run:
     def go(self) -> End:
         """Runs blocks until a verdict, a completion that may be trusted, or the end of the wall-clock time."""
         completed = None
-        verdict: Verdict | None = verdict_at_start(self._begin, self._threshold) if self._first is None else self._first
+        verdict: Verdict | None = verdict_at_start(self._begin, self._threshold)
         while True:
             if verdict in (Verdict.relative_residual, Verdict.rounding_floor):
                 at_the_floor = verdict is Verdict.rounding_floor
@@ -158,10 +157,7 @@ class Run:
             return None
         design, samples = self._problem.X, float(self._problem.samples)
         events = Events(Field(self._padded, self._begin.loss, design.rows, self._problem.y, samples))
-        try:
-            self._state = events.begin(self._state)
-        except StuckError:
-            self._first = Verdict.kinks
+        self._state = events.begin(self._state)
         return events
 
     def _switch(self) -> Verdict:
@@ -203,6 +199,6 @@ class Run:
                 "newton_iterations": int(state.iterations),
                 "kernels": int(state.kernels),
                 "blocks": self._blocks,
-                **({"kinks": int(state.kinks.changes)} if state.kinks else {}),
+                **({} if self._events is None else {"kinks": int(state.kinks.changes)}),
             },
         )
