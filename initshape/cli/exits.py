@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
@@ -30,12 +31,15 @@ class Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            answer = super().invoke(ctx)
+            sys.stdout.flush()
+            return answer
         except InitshapeError as error:
             tell(error)
             ctx.exit(int(code_of(error)))
         except BrokenPipeError:  # the reader of our output has gone: `initshape list | head`
-            sys.stdout = None
+            # What is still buffered must have somewhere to go, or the interpreter complains of it at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(int(Exit.done))
 
 
