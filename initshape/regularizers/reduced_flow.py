@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy.integrate import Radau
@@ -21,7 +21,7 @@ RTOL = 1e-10
 CLOSEST = 1e-7
 """Nearest approach to a saddle, relative to the start, beyond which the sign is rounding and not dynamics."""
 HELD = 0.1
-"""See `_System.is_held`."""
+"""See `ReducedSystem.is_held`."""
 MAX_STEPS = 2_000
 
 
@@ -34,7 +34,7 @@ class Decision(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class _System:
+class ReducedSystem:
     """b_g' = p_g c.rho, c' = phi rho, rho = A^T r = pull e_1 - phi gram c; time in units of N.
 
     Scalars of equal size stay equal in size, so each group g is one unknown b_g with multiplicity m_g, phi =
@@ -45,6 +45,24 @@ class _System:
     tau: float
     gram: Array
     pull: float
+
+    @classmethod
+    def of(cls, start: NeuronCoordinates) -> tuple[Self, Array]:
+        """The system and its first state (b, c)."""
+        sizes, multiplicity = np.unique(np.abs(start.scalars), return_counts=True)
+        # A scalar at zero has no sign: that of the others is the right one, for it may take either.
+        tau = float(np.prod(np.sign(start.scalars[start.scalars != 0.0])))
+        system = cls(multiplicity.astype(np.float64), tau, start.gram, start.pull)
+        return system, np.concatenate([sizes, start.along])
+
+    def solver(self, state: Array, rtol: float) -> Radau:
+        """Radau IIA from this state on, without end.
+
+        Only what is small can lose digits to a common tolerance, so each unknown has its own, below its start.
+        """
+        b, c = self.split(state)
+        atol: Any = 1e-3 * rtol * np.where(state != 0.0, np.abs(state), np.hypot(b[0], c[0]))
+        return Radau(self.slope, 0.0, state, np.inf, rtol=rtol, atol=atol, jac=self.jacobian)
 
     def split(self, state: Array) -> tuple[Array, Array]:
         groups = len(self.multiplicity)
@@ -58,19 +76,21 @@ class _System:
         powers = self.multiplicity[None, :] - np.eye(len(b))
         return np.asarray(self.tau * np.prod(b[None, :] ** powers, axis=1))
 
+    def force(self, b: Array, c: Array) -> Array:
+        """rho = A^T r."""
+        rho = -self.product(b) * (self.gram @ c)
+        rho[0] += self.pull
+        return np.asarray(rho)
+
     def slope(self, _: float, state: Array) -> Array:
         b, c = self.split(state)
-        phi = self.product(b)
-        rho = -phi * (self.gram @ c)
-        rho[0] += self.pull
-        return np.concatenate([self.over(b) * (c @ rho), phi * rho])
+        rho = self.force(b, c)
+        return np.concatenate([self.over(b) * (c @ rho), self.product(b) * rho])
 
     def jacobian(self, _: float, state: Array) -> Array:
         b, c = self.split(state)
         phi, over = self.product(b), self.over(b)
-        gram_c = self.gram @ c
-        rho = -phi * gram_c
-        rho[0] += self.pull
+        gram_c, rho = self.gram @ c, self.force(b, c)
         change = self.multiplicity * over  # d phi / d b
         total = np.empty((len(state), len(state)))
         k = len(b)
@@ -101,18 +121,13 @@ class _System:
 
 def final_sign(start: NeuronCoordinates) -> Decision:
     """The sign of phi once ||r|| < ||y||, by Radau IIA."""
-    sizes, multiplicity = np.unique(np.abs(start.scalars), return_counts=True)
-    tau = float(np.prod(np.sign(start.scalars)))
-    system = _System(multiplicity.astype(np.float64), tau, start.gram, start.pull)
-    state = np.concatenate([sizes, start.along])
-    held = multiplicity[0] > 1
+    system, state = ReducedSystem.of(start)
+    held = system.multiplicity[0] > 1
     begin = np.hypot(state[0], start.along[0])
-    # Only what is small can lose digits to a common tolerance, so each unknown has its own, below its start.
-    atol = 1e-3 * RTOL * np.where(state != 0.0, np.abs(state), begin)
     with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", LinAlgWarning)  # a singular stage system is an entry that is not finite
         try:
-            solver = Radau(system.slope, 0.0, state, np.inf, rtol=RTOL, atol=atol, jac=system.jacobian)
+            solver = system.solver(state, RTOL)
             for step in range(1, MAX_STEPS + 1):
                 # From a step that is not a number SciPy would look for the next one without end.
                 if not (np.isfinite(solver.h_abs) and np.all(np.isfinite(solver.y))):

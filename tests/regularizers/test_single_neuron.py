@@ -16,7 +16,7 @@ from initshape.models import SingleNeuron
 from initshape.regularizers import Fit, NeuronPotential, evaluate_kkt, fit
 from initshape.regularizers.neuron_branch import branch
 from initshape.regularizers.neuron_coordinates import NeuronCoordinates
-from initshape.regularizers.reduced_flow import final_sign
+from initshape.regularizers.reduced_flow import ReducedSystem, final_sign
 from initshape.spec.outcome import Exactness, Outcome
 
 Maker = Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]
@@ -120,11 +120,9 @@ def test_reduced_flow_agrees_with_the_rules_that_need_none() -> None:
 
 def test_reduced_flow_moves_as_the_full_one() -> None:
     """Its slope and Jacobian by finite differences of the loss in the coordinates (b, c)."""
-    from initshape.regularizers.reduced_flow import _System
-
     rng = np.random.default_rng(7)
     root = rng.normal(size=(3, 3))
-    system = _System(np.array([1.0, 2.0]), -1.0, root @ root.T, 1.7)
+    system = ReducedSystem(np.array([1.0, 2.0]), -1.0, root @ root.T, 1.7)
     state = rng.normal(size=5)
     numeric = np.array([(system.slope(0.0, state + h) - system.slope(0.0, state - h)) / 2e-6 for h in 1e-6 * np.eye(5)])
     np.testing.assert_allclose(system.jacobian(0.0, state), numeric.T, rtol=1e-7, atol=1e-7)
