@@ -98,20 +98,33 @@ def _compared(data: Dataset, model: AbstractModel, theta: np.ndarray, settings: 
 
 
 def check(family: str, seeds: range) -> None:
-    converged = 0
+    converged = limits = 0
     for seed in seeds:
         result = compared(FAMILIES[family], seed)
+        limits += result.fit.exactness is Exactness.limit
+        if result.fit.exactness is Exactness.limit:
+            continue
         assert result.fit.exactness is Exactness.exact
         if result.fit.outcome is not Outcome.converged or result.outcome is not Outcome.converged:
             continue
         converged += 1
         assert result.distance <= BAR, (family, seed, result.distance)
     assert converged >= 0.9 * len(seeds), (family, converged)
+    assert limits <= 0.05 * len(seeds)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_simulation_and_theory_agree(family: str) -> None:
     check(family, range(10))
+
+
+def test_a_flow_that_amplifies_its_rounding_is_no_exact_claim() -> None:
+    """Aligned layers near a saddle: rounding grows by 1e17, the flow leaves the aligned form, and the fit says so."""
+    result = compared(FAMILIES["aligned network, depth 3"], 1192)
+    assert (result.fit.outcome, result.outcome) == (Outcome.converged, Outcome.converged)
+    assert result.distance > 1e-6
+    assert result.fit.exactness is Exactness.limit
+    assert [c.holds for c in result.fit.conditions if "stay aligned" in c.name] == [False]
 
 
 @pytest.mark.long

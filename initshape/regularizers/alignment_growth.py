@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
+from scipy.linalg import LinAlgError, LinAlgWarning
 
 from initshape.regularizers.base import Array
 from initshape.regularizers.neuron_coordinates import NeuronCoordinates
@@ -20,15 +23,26 @@ def growth_exponent(start: NeuronCoordinates) -> float:
     the same the other way round, with a rate of at most this integrand: it grows by the exponential of the result at
     most. Layers that shrink on the way (a sign that changes, a start against y) make it large.
 
-    `start` fits y in the end; the flow is that of the reduced coordinates, to a few digits.
+    `start` fits y in the end; the flow is that of the reduced coordinates, to a few digits. Infinite where these
+    leave double precision.
     """
-    start = start.in_units()
+    with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", LinAlgWarning)
+        try:
+            return _integral(start.in_units())
+        except (ValueError, LinAlgError):  # the solver's own checks: an entry that is not finite
+            return np.inf
+
+
+def _integral(start: NeuronCoordinates) -> float:
     system, state = ReducedSystem.of(start)
     solver = system.solver(state, RTOL)
     exponent, (rate, _) = 0.0, _rate(system, state)
     for _ in range(MAX_STEPS):
         before = solver.t
-        if not np.isfinite(solver.h_abs) or solver.step() is not None:
+        if not np.isfinite(solver.h_abs):
+            return np.inf
+        if solver.step() is not None:
             break
         now, force = _rate(system, solver.y)
         exponent += 0.5 * (rate + now) * (solver.t - before)

@@ -10,12 +10,14 @@ import numpy as np
 from initshape.datasets import Dataset
 from initshape.models import AbstractModel, FullyConnected
 from initshape.regularizers.aligned_layers import AlignedLayers, aligned
+from initshape.regularizers.alignment_growth import growth_exponent
 from initshape.regularizers.balanced_potential import BalancedPotential
 from initshape.regularizers.base import Array
 from initshape.regularizers.constraints import Constraints
 from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, without_answer
 from initshape.regularizers.kkt import evaluate_kkt, reject
+from initshape.regularizers.neuron_coordinates import NeuronCoordinates
 from initshape.regularizers.quadratic import QuadraticPotential, nearest_interpolator
 from initshape.regularizers.references import AZULAY_2021
 from initshape.regularizers.single_neuron import fit_neuron, neuron_closed_form, neuron_theorem
@@ -24,6 +26,8 @@ from initshape.spec.result import Condition
 
 TOLERANCE = 1e-12
 """Distance from an exact condition that rounding of the given weights explains."""
+VISIBLE = 1e-8
+"""Effect of amplified deviations on w, relative, from which on a claim of exactness would be false in practice."""
 
 BALANCED = "Azulay et al. 2021 (strictly balanced fully connected network)"
 ALIGNED = "aligned rank-one layers train as a single neuron: Azulay et al. 2021, extended here to several scalars"
@@ -40,10 +44,11 @@ def fit(dataset: Dataset, model: FullyConnected, theta0: Array) -> Fit:
     together = Condition(name="layers aligned, of rank one", holds=form.deviation <= TOLERANCE, value=form.deviation)
     balance = Condition(name="strictly balanced", holds=_is_balanced(form), value=_imbalance(model, theta0))
     if balance.holds:
-        return _fit_balanced(dataset, model, form, (balance,))
+        return _staying_aligned(_fit_balanced(dataset, model, form, (balance,)), dataset, model, form)
     if together.holds:
         theorem = ALIGNED if model.width > 1 else neuron_theorem(len(form.scalars))
-        return fit_neuron(dataset, form.scalars, form.weights, theorem, (together, balance))
+        found = fit_neuron(dataset, form.scalars, form.weights, theorem, (together, balance))
+        return _staying_aligned(found, dataset, model, form)
     spanned = _spanned(layers[0], dataset.X)
     if spanned.holds:
         return _fit_spanned(dataset, model, theta0, spanned)
@@ -86,6 +91,24 @@ def _fit_balanced(
     q = BalancedPotential(depth=model.depth, first=float(np.prod(signs)) * form.weights)
     kkt = evaluate_kkt(q, found.w, dataset.X)
     return replace(found, potential=q, value=q.value(found.w), kkt_residual=kkt)
+
+
+def _staying_aligned(found: Fit, dataset: Dataset, model: FullyConnected, form: AlignedLayers) -> Fit:
+    """The claim, weakened to a limit where the flow amplifies the rounding of the layers until it shows in w.
+
+    The product of two deviating layers enters w, in units of the layers' first size. Width 1 has nothing to deviate to.
+    """
+    if found.w is None or model.width == 1:
+        return found
+    exponent = growth_exponent(NeuronCoordinates.of(form.scalars, form.weights, dataset.X, dataset.y))
+    first = max(float(np.max(np.abs(form.scalars))), float(np.linalg.norm(form.weights)))
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        deviation = max(form.deviation, float(np.finfo(np.float64).eps)) * np.exp(exponent)
+        effect = min(float(deviation**2 * first**model.depth / np.linalg.norm(found.w)), 1.0)
+    name = "layers stay aligned; what the flow makes of their deviation, rounding at least, relative to w"
+    stays = Condition(name=name, holds=effect <= VISIBLE, value=effect)
+    exactness = found.exactness if stays.holds else Exactness.limit
+    return replace(found, exactness=exactness, conditions=(*found.conditions, stays))
 
 
 def _fit_spanned(dataset: Dataset, model: FullyConnected, theta0: Array, spanned: Condition) -> Fit:
@@ -134,6 +157,7 @@ ENTRY = Entry(
         "strictly balanced: W_{l+1}^T W_{l+1} = W_l W_l^T, the formula shown",
         "or aligned layers of rank one: the single neuron's potential with one scalar for each further layer",
         "or rows of W_1 in the span of the data: the minimum l2 norm, wherever the flow fits y",
+        "in both, layers that stay aligned: where the flow amplifies their rounding until it shows, a limit only",
         "otherwise none is known; the condition values say how far the initialization is from each",
     ),
     citations=(AZULAY_2021,),
