@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -13,6 +14,11 @@ from initshape.flows.observe import Rows, observe
 from initshape.flows.state import Controls, FlowState, Problem, Verdict
 from initshape.flows.stopping import settle
 from initshape.models import AbstractModel, Array
+
+SMALL_BUFFER = 2**17
+"""Numbers in a buffer of saved states whose statistics cost less than finding out which rows are filled."""
+PIECE = 4
+"""Rows of a large buffer that are reduced to statistics together; divides `saved_rows`."""
 
 
 class BlockResult(NamedTuple):
@@ -76,4 +82,21 @@ def advance(
     buffer = _Buffer(jnp.int64(0), jnp.zeros(rows), jnp.zeros((rows, state.theta.shape[0])))
     start = _Carry(state, buffer, jnp.int64(0))
     end = lax.while_loop(lambda now: pending(now) | going(now), save_and_go, start)
-    return BlockResult(end.state, end.buffer.count, end.buffer.times, observe(model, loss, problem, end.buffer.theta))
+    return BlockResult(end.state, end.buffer.count, end.buffer.times, _observed(model, loss, problem, end.buffer))
+
+
+def _observed(model: AbstractModel, loss: AbstractLoss, problem: Problem, buffer: _Buffer) -> Rows:
+    """Statistics of the saved states: of all rows at once, or, where states are large, of the filled ones only."""
+    if buffer.theta.size <= SMALL_BUFFER:
+        return observe(model, loss, problem, buffer.theta)
+
+    def piece(k: Array, found: Rows) -> Rows:
+        states = lax.dynamic_slice_in_dim(buffer.theta, k * PIECE, PIECE)
+        rows = observe(model, loss, problem, states)
+        pairs = zip(found, rows, strict=True)
+        return Rows(*(lax.dynamic_update_slice_in_dim(every, some, k * PIECE, 0) for every, some in pairs))
+
+    shapes = jax.eval_shape(lambda theta: observe(model, loss, problem, theta), buffer.theta)
+    nothing = Rows(*(jnp.zeros(found.shape, found.dtype) for found in shapes))
+    filled: Rows = lax.fori_loop(0, -(-buffer.count // PIECE), piece, nothing)
+    return filled

@@ -9,21 +9,14 @@ import numpy as np
 from jax import lax
 
 from initshape.flows.loss import AbstractLoss
+from initshape.flows.shifted import AbstractShiftedSystems, Linearisation
 from initshape.flows.state import Controls, Problem
 from initshape.flows.tableau import FROM_MODES, SHIFT_COMPLEX, SHIFT_REAL, TO_MODES, combine
-from initshape.flows.woodbury import Factors, solve_complex, solve_real
 from initshape.models import AbstractModel, Array
 
 MAX_ITERATIONS = 6
 _EPSILON = float(np.finfo(np.float64).eps)
 _GOING, _CONVERGED, _FAILED = 0, 1, 2
-
-
-class Linearisation(NamedTuple):
-    """The Jacobian -J^T J/N that Newton uses: where it was taken, and its factors for one step size."""
-
-    theta: Array
-    factors: Factors
 
 
 class Collocation(NamedTuple):
@@ -56,6 +49,7 @@ def collocate(
     loss: AbstractLoss,
     problem: Problem,
     controls: Controls,
+    systems: AbstractShiftedSystems,
     linearisation: Linearisation,
     theta: Array,
     step: Array,
@@ -84,9 +78,7 @@ def collocate(
         )
         # (c I + J^T J/N)^-1 v = (v - J^T (c N I + J J^T)^-1 J v) / c, for both shifts at once.
         b = model.jvp(linearisation.theta, X, defect)
-        s = solve_real(linearisation.factors, b[0])
-        z = solve_complex(linearisation.factors, b[1] + 1j * b[2])
-        u = defect - model.vjp(linearisation.theta, X, jnp.stack([s, z.real, z.imag]))
+        u = defect - model.vjp(linearisation.theta, X, systems.solve_modes(model, X, linearisation, b))
         change = jnp.stack(
             [u[0] / real, u[1] * inverse.real - u[2] * inverse.imag, u[1] * inverse.imag + u[2] * inverse.real]
         )

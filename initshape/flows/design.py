@@ -5,8 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax
+import numpy as np
 
+from initshape.flows.large_design import LargeDesign
+from initshape.flows.settings import Floats
 from initshape.models import Array
+
+LARGE = 2**22
+"""Bytes of X beyond which two layouts of it no longer fit the caches of one core."""
+
+
+def design(X: Floats, *, linear: bool) -> Design | LargeDesign:
+    """X (N, d) in the form that is fastest for its size on this backend; networks that are not linear need arrays."""
+    if linear and jax.default_backend() == "cpu" and X.nbytes > LARGE:
+        return LargeDesign(X)
+    return Design(X, np.ascontiguousarray(X.T))
 
 
 @jax.tree_util.register_dataclass

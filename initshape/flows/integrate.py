@@ -8,18 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from initshape.flows.driver import Run
-from initshape.flows.integrator import AbstractIntegrator
+from initshape.flows.integrators import integrator_for
 from initshape.flows.loss import AbstractLoss, SquareLoss
 from initshape.flows.observe import observe
-from initshape.flows.radau import Radau
 from initshape.flows.settings import Completion, Floats, FlowProgress, FlowSettings, FlowSolution
 from initshape.flows.start import start
 from initshape.flows.stopping import outcome_of, stop_rule
 from initshape.flows.trajectory import named
 from initshape.models import AbstractModel
 from initshape.spec.outcome import Outcome
-
-INTEGRATORS: dict[str, AbstractIntegrator] = {"auto": Radau(), "radau": Radau()}
 
 
 def integrate(
@@ -42,10 +39,8 @@ def integrate(
     **Shape**: theta0 (P,), X (N, d), y (N,), observers (d,).
     **Errors**: ValueError for arrays or settings that do not fit; numerical trouble is an outcome of the solution.
     """
-    if settings.integrator not in INTEGRATORS:
-        raise ValueError(f"unknown integrator {settings.integrator!r}; known: {', '.join(INTEGRATORS)}")
     clock = time.perf_counter()
-    integrator = INTEGRATORS[settings.integrator]
+    integrator = integrator_for(settings.integrator, len(y))
     # Distances and coordinates are those of the predictor, which only linear networks have.
     targets = dict(observers or {}) if model.linear else {}
     coordinates = coordinates if model.linear else ()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, final
+from typing import Any, ClassVar, NamedTuple, final
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from initshape.flows.collocation import MAX_ITERATIONS, Linearisation, collocate, velocity
+from initshape.flows.collocation import MAX_ITERATIONS, collocate, velocity
 from initshape.flows.control import HOLD_BELOW, Step, clip_to_end, growth
 from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.kinks import branch_of, watch
 from initshape.flows.loss import AbstractLoss
+from initshape.flows.shifted import AbstractShiftedSystems, Linearisation
 from initshape.flows.state import Attempt, Controls, FlowState, Problem
 from initshape.flows.tableau import (
     ERROR_WEIGHTS,
@@ -23,9 +24,10 @@ from initshape.flows.tableau import (
     TO_POLYNOMIAL,
     combine,
 )
-from initshape.flows.woodbury import Factors, factor, solve_real
+from initshape.flows.woodbury import Factorised
 from initshape.models import AbstractModel, Array
 
+FACTORISED = Factorised()
 SLOW_RATE, SLOW_ITERATIONS = 1e-3, 2
 """A contraction slower than this after more than two iterations is worth a new kernel."""
 
@@ -42,8 +44,8 @@ class RadauMemory(NamedTuple):
     last_step: Array
     last_error: Array
     theta: Array
-    K: Array
-    factors: Factors
+    K: Any
+    factors: Any
     factored_step: Array
     rebuild: Array
     retry: Array
@@ -54,21 +56,22 @@ class RadauMemory(NamedTuple):
 class Radau(AbstractIntegrator):
     """Collocation at the Radau points, stiffly accurate and L-stable, order 5, error estimate of order 3.
 
-    Kernel and factorisations are kept while Newton contracts well and the step size holds.
+    Kernel and factorisations are kept while Newton contracts well and the step size holds; `systems` says how they are
+    made and used.
 
     **Source**: Hairer and Wanner, Solving Ordinary Differential Equations II, section IV.8; the low-rank solves use
     the Woodbury identity, so that a step costs O(N^3 + N P).
     """
 
     name: ClassVar[str] = "radau"  # type: ignore[misc]
+    systems: AbstractShiftedSystems = FACTORISED
 
     def memory(self, theta: Array, samples: int) -> RadauMemory:
         """Nothing known yet: zero step sizes, and a kernel to be built."""
-        square = np.zeros((samples, samples))
-        factors = Factors(square, square.astype(np.complex128), np.zeros(samples, dtype=np.int32))
+        K, factors = self.systems.nothing(samples)
         nought = np.float64(0.0)
         polynomial = np.zeros((3, theta.size))
-        return RadauMemory(polynomial, theta, nought, nought, theta, square, factors, nought, np.True_, np.False_)
+        return RadauMemory(polynomial, theta, nought, nought, theta, K, factors, nought, np.True_, np.False_)
 
     def interpolate(self, state: FlowState, time: Array) -> Array:
         """The collocation polynomial, order 3 inside a step, x = 1 at its end."""
@@ -85,9 +88,8 @@ class Radau(AbstractIntegrator):
         whole, model = model, branch_of(model, state.kinks)
         step = clip_to_end(state, controls)
         linearisation, K = self._linearise(model, problem, memory, state.theta, step)
-        stages = collocate(
-            model, loss, problem, controls, linearisation, state.theta, step.size, _guess(memory, step.size)
-        )
+        guess = _guess(memory, step.size)
+        stages = collocate(model, loss, problem, controls, self.systems, linearisation, state.theta, step.size, guess)
         theta = state.theta + stages.Z[2]
         slope, residual = velocity(model, loss, problem, theta)
         relative_residual = jnp.sqrt((residual * residual).sum()) / problem.y_norm
@@ -121,7 +123,7 @@ class Radau(AbstractIntegrator):
             relative_residual=relative_residual,
             step=step.size,
             next_step=next_step,
-            stiffness=jnp.trace(K),
+            stiffness=self.systems.trace(K),
             finite=stages.finite & jnp.isfinite(error) & jnp.isfinite(relative_residual),
             iterations=stages.iterations,
             kernels=memory.rebuild.astype(np.int64),
@@ -140,14 +142,16 @@ class Radau(AbstractIntegrator):
 
     def _linearise(
         self, model: AbstractModel, problem: Problem, memory: RadauMemory, theta: Array, step: Step
-    ) -> tuple[Linearisation, Array]:
+    ) -> tuple[Linearisation, Any]:
         """Kernel and factors, new only where the last attempt asked for it or the step size changed."""
         K, where = lax.cond(
-            memory.rebuild, lambda: (model.kernel(theta, problem.X), theta), lambda: (memory.K, memory.theta)
+            memory.rebuild,
+            lambda: (self.systems.kernel(model, theta, problem.X), theta),
+            lambda: (memory.K, memory.theta),
         )
         factors = lax.cond(
             memory.rebuild | (step.size != memory.factored_step),
-            lambda: factor(K, SHIFT_REAL / step.size, SHIFT_COMPLEX / step.size, problem.samples),
+            lambda: self.systems.factor(K, SHIFT_REAL / step.size, SHIFT_COMPLEX / step.size, problem.samples),
             lambda: memory.factors,
         )
         return Linearisation(where, factors), K
@@ -177,7 +181,7 @@ class Radau(AbstractIntegrator):
             error, _, passes = now
             slope = lax.cond(passes == 0, lambda: state.slope, lambda: velocity(model, loss, problem, theta + error)[0])
             v = slope + increment
-            s = solve_real(linearisation.factors, model.jvp(linearisation.theta, X, v))
+            s = self.systems.solve_real(model, X, linearisation, model.jvp(linearisation.theta, X, v))
             error = (v - model.vjp(linearisation.theta, X, s)) * (step.size / SHIFT_REAL)
             return error, jnp.sqrt(((error / scale) ** 2).sum() / problem.parameters), passes + 1
 

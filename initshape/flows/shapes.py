@@ -1,28 +1,35 @@
 """Which array sizes get a compiled program of their own: sizes are rounded up to a few buckets and padded exactly.
 
-Compilation takes a second, a small flow takes milliseconds. Powers of two up to 64, then steps of one eighth of the
-leading power of two, waste at most 12.5 % of a large problem and leave eight programs for each doubling in size.
+Compilation takes a second, a small flow takes milliseconds. Powers of two while sizes cost little, then steps of one
+eighth of the leading power of two: these waste at most 12.5 % of a large problem and leave eight programs for each
+doubling. Cost grows with the square of the samples at least and with the features once, so powers of two end earlier
+for samples.
 """
 
 from __future__ import annotations
 
 SMALLEST = 8
-LAST_POWER = 64
+LAST_POWER, LAST_POWER_OF_FEATURES = 64, 1024
 STEPS_PER_DOUBLING = 8
 
 
-def bucket(size: int, smallest: int = SMALLEST) -> int:
+def bucket(size: int, last_power: int = LAST_POWER) -> int:
     """The smallest bucket that holds `size`; idempotent and monotone."""
     if size < 0:
         raise ValueError("a size cannot be negative")
-    size = max(size, smallest)
+    size = max(size, SMALLEST)
     leading = 1 << (size.bit_length() - 1)
-    if size <= LAST_POWER:
+    if size <= last_power:
         return leading if size == leading else 2 * leading
     step = leading // STEPS_PER_DOUBLING
     return -(-size // step) * step
 
 
+def feature_bucket(size: int) -> int:
+    """The same for the number of features."""
+    return bucket(size, LAST_POWER_OF_FEATURES)
+
+
 def saved_rows(parameters: int) -> int:
     """States that one compiled block may hold before it reduces them to statistics: about 16 MB, 4 to 32 rows."""
-    return max(4, min(32, 2**21 // max(parameters, 1)))
+    return max(4, min(32, 2**21 // max(parameters, 1) // 4 * 4))

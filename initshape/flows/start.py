@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from initshape.flows.design import Design
+from initshape.flows.design import design
 from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.loss import AbstractLoss
 from initshape.flows.settings import Floats, FlowSettings
-from initshape.flows.shapes import bucket
+from initshape.flows.shapes import bucket, feature_bucket
 from initshape.flows.state import Controls, FlowState, Problem, Verdict
 from initshape.models import AbstractModel
 
@@ -70,7 +70,7 @@ def start(
     with np.errstate(over="ignore", invalid="ignore"):
         residual = loss.residual(model.outputs(theta, X), y)
         slope = model.vjp(theta, X, residual) / len(y)
-        relaxation = float(np.trace(model.kernel(theta, X))) / len(y) ** 2
+        relaxation = float(model.kernel_trace(theta, X)) / len(y) ** 2
         drift = float(np.linalg.norm(slope / model.magnitude(theta)) / np.sqrt(model.size))
         relative = float(np.linalg.norm(residual)) / y_norm
     return Start(
@@ -111,11 +111,11 @@ def compiled_arguments(
 ) -> tuple[AbstractModel, Problem, Controls, FlowState]:
     """The padded model and the arguments of its compiled block; `save` is the first saved time and the ratio."""
     plain = begin.problem
-    samples, dimension = bucket(len(plain.y)), bucket(begin.model.dimension)
+    samples, dimension = bucket(len(plain.y)), feature_bucket(begin.model.dimension)
     more_targets = max(-len(plain.targets) % OBSERVERS_PADDED_TO, OBSERVERS_PADDED_TO - len(plain.targets))
     model, theta, X, y = begin.model.pad(begin.theta, plain.X, plain.y, dimension, samples)
     problem = plain._replace(
-        X=Design(X, np.ascontiguousarray(X.T)),
+        X=design(X, linear=model.linear),
         y=y,
         invariants=model.invariants(theta),
         invariant_scale=model.invariant_scale(theta),

@@ -1,13 +1,16 @@
-"""Linear systems with a shifted Gauss-Newton matrix, solved in the N dimensions of the samples."""
+"""Linear systems with a shifted Gauss-Newton matrix, factorised in the N dimensions of the samples."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-from initshape.models import Array
+from initshape.flows.shifted import AbstractShiftedSystems, Linearisation
+from initshape.models import AbstractModel, Array
 
 
 class Factors(NamedTuple):
@@ -18,27 +21,40 @@ class Factors(NamedTuple):
     permutation: Array
 
 
-def factor(K: Array, real: Array, complex_: Array, samples: Array) -> Factors:
-    """Factors for the shifts `real` > 0 and `complex_`; K is the tangent kernel J J^T, `samples` the true N.
+@final
+@dataclass(frozen=True)
+class Factorised(AbstractShiftedSystems):
+    """K is formed, and each shift of it factorised: O(N^2 d) and O(N^3), and nothing is approximate.
 
-    Zero rows of padded samples leave a N on the diagonal, which is harmless.
+    **Source**: the Woodbury identity, (c I + J^T J/N)^-1 = (I - J^T (c N I + J J^T)^-1 J)/c.
     """
-    identity = jnp.eye(K.shape[0])
-    cholesky = lax.linalg.cholesky(K + (real * samples) * identity, symmetrize_input=False)
-    lu, _, permutation = lax.linalg.lu(K + (complex_ * samples) * identity)
-    return Factors(cholesky, lu, permutation)
 
+    def nothing(self, samples: int) -> tuple[Any, Any]:
+        square = np.zeros((samples, samples))
+        return square, Factors(square, square.astype(np.complex128), np.zeros(samples, dtype=np.int32))
 
-def solve_real(factors: Factors, b: Array) -> Array:
-    """(a N I + K)^{-1} b. **Shape**: (N,)."""
-    half = _triangular(factors.cholesky, b, lower=True)
-    return _triangular(factors.cholesky, half, lower=True, transpose=True)
+    def kernel(self, model: AbstractModel, theta: Array, X: Any) -> Any:
+        return model.kernel(theta, X)
 
+    def factor(self, kernel: Any, real: Array, complex_: Array, samples: Array) -> Any:
+        """Zero rows of padded samples leave a N on the diagonal, which is harmless."""
+        identity = jnp.eye(kernel.shape[0])
+        cholesky = lax.linalg.cholesky(kernel + (real * samples) * identity, symmetrize_input=False)
+        lu, _, permutation = lax.linalg.lu(kernel + (complex_ * samples) * identity)
+        return Factors(cholesky, lu, permutation)
 
-def solve_complex(factors: Factors, b: Array) -> Array:
-    """(c N I + K)^{-1} b. **Shape**: (N,), complex."""
-    half = _triangular(factors.lu, b[factors.permutation], lower=True, unit=True)
-    return _triangular(factors.lu, half, lower=False)
+    def solve_real(self, model: AbstractModel, X: Any, at: Linearisation, b: Array) -> Array:
+        half = _triangular(at.factors.cholesky, b, lower=True)
+        return _triangular(at.factors.cholesky, half, lower=True, transpose=True)
+
+    def solve_modes(self, model: AbstractModel, X: Any, at: Linearisation, b: Array) -> Array:
+        real = self.solve_real(model, X, at, b[0])
+        half = _triangular(at.factors.lu, (b[1] + 1j * b[2])[at.factors.permutation], lower=True, unit=True)
+        cplx = _triangular(at.factors.lu, half, lower=False)
+        return jnp.stack([real, cplx.real, cplx.imag])
+
+    def trace(self, kernel: Any) -> Array:
+        return jnp.trace(kernel)
 
 
 def _triangular(matrix: Array, b: Array, *, lower: bool, transpose: bool = False, unit: bool = False) -> Array:

@@ -60,6 +60,10 @@ class AbstractModel(ABC):
     def kernel(self, theta: Array, X: Array) -> Array:
         """The tangent kernel J J^T, without the factor 1/N. **Shape**: theta (P,) -> (N, N)."""
 
+    def kernel_trace(self, theta: Array, X: Array) -> Array:
+        """tr J J^T; models whose kernel is dear to build give it without one. **Shape**: theta (P,) -> ()."""
+        return theta.__array_namespace__().linalg.trace(self.kernel(theta, X))
+
     @abstractmethod
     def invariants(self, theta: Array) -> Array:
         """Quantities that every gradient flow of this model conserves, whatever the data. **Shape**: (..., I)."""

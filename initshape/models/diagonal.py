@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from operator import mul
+from operator import add, mul
 from typing import final
 
 import numpy as np
@@ -55,19 +55,23 @@ class Diagonal(AbstractModel):
 
     def jvp(self, theta: Array, X: Array, v: Array) -> Array:
         """X dw with dw = sum_l p_l^+ v_l^+ - sum_l p_l^- v_l^-."""
-        return _difference((self._others(theta) * self.layers(v)).sum(-2)) @ X.T
+        others, changes = self._others(theta), self.layers(v)
+        return _difference(reduce(add, (others[..., k, :] * changes[..., k, :] for k in range(self.depth)))) @ X.T
 
     def vjp(self, theta: Array, X: Array, z: Array) -> Array:
         """p_l^+ g on the plus branch and -p_l^- g on the minus branch, g = X^T z."""
-        gradient = z @ X
-        xp = gradient.__array_namespace__()
-        signed = xp.stack([gradient, -gradient], axis=-2)[..., None, :]
-        product = self._others(theta) * signed
-        return product.reshape(*product.shape[:-3], self.size)
+        gradient, others = z @ X, self._others(theta)
+        parts = [others[..., 0, k, :] * gradient for k in range(self.depth)]
+        parts += [others[..., 1, k, :] * -gradient for k in range(self.depth)]
+        return gradient.__array_namespace__().concat(parts, axis=-1)
 
     def kernel(self, theta: Array, X: Array) -> Array:
-        """X diag(m) X^T; a sum of squares, so nothing cancels."""
-        return (X * (self._others(theta) ** 2).sum((-3, -2))) @ X.T
+        """X diag(m) X^T."""
+        return (X * self._metric(theta)) @ X.T
+
+    def kernel_trace(self, theta: Array, X: Array) -> Array:
+        """sum_i m_i ||x_i||^2."""
+        return (X * X).sum(0) @ self._metric(theta)
 
     def invariants(self, theta: Array) -> Array:
         """u_l^2 - u_{l+1}^2 of both branches; at depth 2 also the products that tie the two branches together.
@@ -127,6 +131,10 @@ class Diagonal(AbstractModel):
         """The first d coordinates of every layer."""
         padded = theta.reshape(*theta.shape[:-1], 2, self.depth, -1)
         return padded[..., : self.dimension].reshape(*theta.shape[:-1], self.size)
+
+    def _metric(self, theta: Array) -> Array:
+        """m = dw/dR, the diagonal of J_w J_w^T; a sum of squares, so nothing cancels. **Shape**: (..., d)."""
+        return (self._others(theta) ** 2).sum((-3, -2))
 
     def _others(self, theta: Array) -> Array:
         """p_l, the product of all layers but l, without divisions. **Shape**: (..., 2, L, d)."""

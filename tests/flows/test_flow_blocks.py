@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from initshape.flows import FlowProgress, FlowSettings, driver, integrate, start
-from initshape.flows.shapes import bucket, saved_rows
+from initshape.flows.shapes import bucket, feature_bucket, saved_rows
 
 SETTINGS = FlowSettings(points=30)
 
@@ -26,6 +26,18 @@ def test_buckets_hold_their_size_waste_little_and_are_few(size: int) -> None:
     assert bucket(size + 1) >= padded
     assert padded <= 1.125 * size + 1 or size <= 64
     assert padded <= max(8, 2 * size)
+
+
+@settings(deadline=None)
+@given(size=st.integers(0, 10**7))
+def test_feature_buckets_are_coarser_while_features_are_cheap(size: int) -> None:
+    padded = feature_bucket(size)
+    assert padded >= bucket(size)
+    assert feature_bucket(padded) == padded
+    assert feature_bucket(size + 1) >= padded
+    assert padded <= 1.125 * size + 1 or size <= 1024
+    assert padded <= max(8, 2 * size)
+    assert len({feature_bucket(d) for d in range(1025)}) == 8
 
 
 def test_buckets_of_the_published_sizes() -> None:
@@ -57,6 +69,7 @@ def test_padded_and_unpadded_runs_agree(monkeypatch: pytest.MonkeyPatch) -> None
         integrate(*case, s, observers={"a": np.ones(9)}, coordinates=[8]) for s in (finite, SETTINGS)
     )
     monkeypatch.setattr(start, "bucket", lambda size: size)
+    monkeypatch.setattr(start, "feature_bucket", lambda size: size)
     plain, plain_limit = (integrate(*case, s, observers={"a": np.ones(9)}, coordinates=[8]) for s in (finite, SETTINGS))
     assert plain.steps == padded.steps
     assert plain.effort["newton_iterations"] == padded.effort["newton_iterations"]

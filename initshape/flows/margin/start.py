@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from initshape.flows.design import Design
+from initshape.flows.design import design
 from initshape.flows.margin.radau import ascent, memory
 from initshape.flows.margin.settings import MarginSettings
 from initshape.flows.margin.state import MarginControls, MarginProblem, MarginState, Verdict
 from initshape.flows.margin_loss import AbstractMarginLoss
 from initshape.flows.settings import Floats
-from initshape.flows.shapes import bucket
+from initshape.flows.shapes import bucket, feature_bucket
 from initshape.models import AbstractModel
 
 OBSERVERS_PADDED_TO = 4
@@ -82,11 +82,11 @@ def compiled_arguments(
 ) -> tuple[AbstractModel, MarginProblem, MarginControls, MarginState]:
     """The padded model and the arguments of its compiled block."""
     plain = begin.problem
-    samples, dimension = bucket(len(plain.y)), bucket(begin.model.dimension)
+    samples, dimension = bucket(len(plain.y)), feature_bucket(begin.model.dimension)
     model, theta, X, y = begin.model.pad(begin.theta, plain.X, plain.y, dimension, samples)
     more_targets = max(OBSERVERS_PADDED_TO - len(plain.targets), -len(plain.targets) % OBSERVERS_PADDED_TO)
     problem = plain._replace(
-        X=Design(X, np.ascontiguousarray(X.T)),
+        X=design(X, linear=model.linear),
         y=y,
         start=theta,
         invariants=model.invariants(theta),
