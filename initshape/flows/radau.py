@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from initshape.flows.collocation import MAX_ITERATIONS, Linearisation, collocate, velocity
-from initshape.flows.control import HOLD_BELOW, Step, clip_to_end, growth
+from initshape.flows.control import HOLD_BELOW, Step, clip_to_end, growth, rounded_down
 from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.kinks import branch_of, watch
 from initshape.flows.loss import AbstractLoss
@@ -102,7 +102,8 @@ class Radau(AbstractIntegrator):
         # Newton that fails with an old kernel deserves a new one before a shorter step.
         after_failure = jnp.where(memory.rebuild, 0.5, 1.0)
         estimated = stages.converged & jnp.isfinite(error)
-        next_step = step.size * jnp.where(hold, 1.0, jnp.where(estimated, factor_, after_failure))
+        changed = rounded_down(step.size * jnp.where(estimated, factor_, after_failure))
+        next_step = jnp.where(hold, step.size, changed)
 
         kept = memory._replace(
             theta=linearisation.theta,
