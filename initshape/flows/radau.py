@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, final
+from typing import Any, ClassVar, NamedTuple, final
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +13,7 @@ from initshape.flows.collocation import MAX_ITERATIONS, Linearisation, collocate
 from initshape.flows.control import HOLD_BELOW, Step, clip_to_end, growth, rounded_down
 from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.kinks import branch_of, watch
+from initshape.flows.lane_cond import lane_cond
 from initshape.flows.loss import AbstractLoss
 from initshape.flows.state import Attempt, Controls, FlowState, Problem
 from initshape.flows.tableau import (
@@ -28,6 +29,8 @@ from initshape.models import AbstractModel, Array
 
 SLOW_RATE, SLOW_ITERATIONS = 1e-3, 2
 """A contraction slower than this after more than two iterations is worth a new kernel."""
+
+RESTING_STEP = 1e-200
 
 
 class RadauMemory(NamedTuple):
@@ -69,6 +72,12 @@ class Radau(AbstractIntegrator):
         nought = np.float64(0.0)
         polynomial = np.zeros((3, theta.size))
         return RadauMemory(polynomial, theta, nought, nought, theta, square, factors, nought, np.True_, np.False_)
+
+    def rest(self, state: FlowState) -> FlowState:
+        """No kernel, no factors, and a step so small that the first Newton iteration is the last."""
+        step = jnp.float64(RESTING_STEP)
+        memory = state.memory._replace(rebuild=jnp.bool_(False), factored_step=step)
+        return state._replace(time=jnp.float64(0.0), step=step, memory=memory)
 
     def interpolate(self, state: FlowState, time: Array) -> Array:
         """The collocation polynomial, order 3 inside a step, x = 1 at its end."""
@@ -143,13 +152,19 @@ class Radau(AbstractIntegrator):
         self, model: AbstractModel, problem: Problem, memory: RadauMemory, theta: Array, step: Step
     ) -> tuple[Linearisation, Array]:
         """Kernel and factors, new only where the last attempt asked for it or the step size changed."""
-        K, where = lax.cond(
-            memory.rebuild, lambda: (model.kernel(theta, problem.X), theta), lambda: (memory.K, memory.theta)
-        )
-        factors = lax.cond(
-            memory.rebuild | (step.size != memory.factored_step),
-            lambda: factor(K, SHIFT_REAL / step.size, SHIFT_COMPLEX / step.size, problem.samples),
-            lambda: memory.factors,
+        old = (memory.K, memory.theta)
+
+        def build(X: Any, theta: Array, old: tuple[Array, Array]) -> tuple[Array, Array]:
+            return model.kernel(theta, X), theta
+
+        K, where = lane_cond(memory.rebuild, build, lambda X, theta, old: old, problem.X, theta, old)
+
+        def decompose(K: Array, size: Array, samples: Array, old: Factors) -> Factors:
+            return factor(K, SHIFT_REAL / size, SHIFT_COMPLEX / size, samples)
+
+        changed = memory.rebuild | (step.size != memory.factored_step)
+        factors: Factors = lane_cond(
+            changed, decompose, lambda K, size, samples, old: old, K, step.size, problem.samples, memory.factors
         )
         return Linearisation(where, factors), K
 

@@ -78,12 +78,15 @@ def test_padded_and_unpadded_runs_agree(monkeypatch: pytest.MonkeyPatch) -> None
         np.testing.assert_allclose(plain.trajectory[name], padded.trajectory[name], rtol=1e-10, atol=1e-12)
 
 
-def test_cuts_between_blocks_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = biased(4)
-    whole = integrate(*case, SETTINGS)
+@pytest.mark.parametrize(("points", "scale"), [(30, 0.3), (5, 1e-4)])
+def test_cuts_between_blocks_change_no_bit(points: int, scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where so few points are wanted that rows are thinned again and again on the way."""
+    case = biased(4, scale=scale)
+    settings = replace(SETTINGS, points=points)
+    whole = integrate(*case, settings)
     monkeypatch.setattr(driver, "FIRST_BLOCK", 1)
     monkeypatch.setattr(driver, "LARGEST_BLOCK", 3)
-    pieces = integrate(*case, SETTINGS)
+    pieces = integrate(*case, settings)
     assert pieces.effort["blocks"] > 2 * whole.effort["blocks"]
     np.testing.assert_array_equal(pieces.theta, whole.theta)
     for name, array in whole.trajectory.items():
