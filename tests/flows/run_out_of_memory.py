@@ -15,7 +15,7 @@ from initshape.flows import FlowProgress, FlowSettings, lane_driver
 from initshape.models import Diagonal
 
 NUMBER, DIMENSION, SAMPLES = 4, 8_000, 4
-SLACK = 4 << 20
+SLACK = 2 << 20
 
 
 def address_space() -> int:
@@ -41,12 +41,14 @@ def main() -> None:
 
     def counted(function: Any, static: Any, arguments: Any) -> Any:
         sizes.append(len(arguments[1].rtol))
-        return compiled(function, static, arguments)
+        program = compiled(function, static, arguments)
+        if len(sizes) == 2:  # compiled already: what comes next is the block
+            limit(address_space() + SLACK)
+        return program
 
     def progress(cell: int, now: FlowProgress) -> None:
-        if cell == NUMBER - 1 and not steps:
+        if not steps:
             steps.append(now.steps)
-            limit(address_space() + SLACK)
 
     def still_wanted(cell: int) -> bool:
         if len(sizes) == 2:
