@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from flow_oracles import biased
 
 from initshape.flows import FlowSettings, FlowSolution, integrate, integrate_many
 from initshape.models import AbstractModel
 
 TOLERANCE = 1e-10
+SETTINGS = FlowSettings(points=20)
 
 
 class Cells:
@@ -64,6 +66,12 @@ class Cells:
             observers=self.observers[k],
             coordinates=self.coordinates[k],
         )
+
+
+def published(number: int, settings: Any = SETTINGS, *, watched: bool = True) -> Cells:
+    """Depth 2, one design, scales over eight decades: step counts differ widely."""
+    cases = [biased(4 + k, scale=10.0 ** -(2 * k % 9)) for k in range(number)]
+    return Cells(cases[0].model, [c.theta for c in cases], cases[0].X, [c.y for c in cases], settings, watched)
 
 
 def assert_same(lane: FlowSolution | None, alone: FlowSolution) -> None:

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lane_checks import assert_same
-from test_lanes import published
+from lane_checks import assert_same, published
 
 from initshape.flows import lane_driver
 from initshape.flows.batch_size import LARGEST, batch_size, free_memory, lane_memory, shrunk

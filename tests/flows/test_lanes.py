@@ -8,22 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from flow_oracles import biased
-from lane_checks import Cells, assert_same
+from lane_checks import SETTINGS, Cells, assert_same, published
 
-from initshape.flows import FlowProgress, FlowSettings, FlowSolution, integrate_many
+from initshape.flows import FlowProgress, FlowSolution, integrate_many
 from initshape.models import FullyConnected, SingleNeuron
 from initshape.spec.outcome import Outcome
 
 # A call into XLA that hangs returns to no signal handler: then the process ends rather than the test.
 pytestmark = pytest.mark.timeout(280, method="thread")
-
-SETTINGS = FlowSettings(points=20)
-
-
-def published(number: int, settings: Any = SETTINGS, *, watched: bool = True) -> Cells:
-    """Depth 2, one design, scales over eight decades: step counts differ widely."""
-    cases = [biased(4 + k, scale=10.0 ** -(2 * k % 9)) for k in range(number)]
-    return Cells(cases[0].model, [c.theta for c in cases], cases[0].X, [c.y for c in cases], settings, watched)
 
 
 def own_designs() -> Cells:
