@@ -8,7 +8,11 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: setup setup-test demo serve test test-long lint format openapi clean help
+# What a machine that only computes has to pass: Python's own packages, nothing of the service.
+NUMERICS := tests/flows tests/models tests/regularizers tests/datasets tests/test_comparison.py tests/test_run.py
+WITH_PYTHON := PYTHONPATH=$(CURDIR) $(PYTHON) -m pytest
+
+.PHONY: setup setup-test demo serve test test-long test-numerics test-gpu lint format openapi clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -45,6 +49,12 @@ test: setup-test lint   ## everything that this machine can run, under 15 minute
 
 test-long: setup-test   ## hundreds of random instances a family
 	@$(BIN)/python -m pytest -m long --timeout 3600
+
+test-numerics:   ## the numerics with what PYTHON=... has: jax, numpy, scipy, pydantic, rfc8785; pytest, hypothesis, mpmath
+	@$(WITH_PYTHON) -m "not long and not gpu" $(NUMERICS)
+
+test-gpu:        ## what needs a CUDA device, with what PYTHON=... has
+	@XLA_PYTHON_CLIENT_PREALLOCATE=false $(WITH_PYTHON) -m gpu $(NUMERICS)
 
 lint: setup-test   ## style, types, import rules
 	@$(BIN)/ruff check .

@@ -4,8 +4,10 @@ import jax
 
 jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
 
+from initshape.flows.device import lanes_wanted as lanes_wanted  # noqa: E402
 from initshape.flows.integrate import integrate as integrate  # noqa: E402
 from initshape.flows.integrator import AbstractIntegrator as AbstractIntegrator  # noqa: E402
+from initshape.flows.lanes import integrate_many as integrate_many  # noqa: E402
 from initshape.flows.loss import AbstractLoss as AbstractLoss  # noqa: E402
 from initshape.flows.loss import SquareLoss as SquareLoss  # noqa: E402
 from initshape.flows.margin import MarginSettings as MarginSettings  # noqa: E402

@@ -51,15 +51,16 @@ def advance(
     controls: Controls,
     state: FlowState,
     attempts: Array,
+    room: Array,
 ) -> BlockResult:
-    """Goes on from `state` until a verdict, `attempts` attempted steps, or `rows` saved states.
+    """Goes on from `state` until a verdict, `attempts` attempted steps, or `room` <= `rows` saved states.
 
     The cut between blocks changes no number: rows that do not fit wait for the next block. The first four arguments
     are static. All rows of a block go through one matrix product at its end.
     """
 
     def pending(now: _Carry) -> Array:
-        return (now.state.next_save <= now.state.time) & (now.buffer.count < rows)
+        return (now.state.next_save <= now.state.time) & (now.buffer.count < room)
 
     def store(now: _Carry) -> _Carry:
         state, (count, times, theta) = now.state, now.buffer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -30,13 +30,21 @@ OPTIONS: dict[str, bool | str] = {
 
 
 class Program(NamedTuple):
-    """A compiled block, and the seconds its compilation took in this call (0.0 when it was at hand)."""
+    """A compiled block, and the seconds its compilation took in this call (0.0 when it was at hand), or ever took."""
 
     run: Block
     compile_seconds: float
+    cost: float
+
+    @property
+    def bytes(self) -> int:
+        """Device memory that a call needs: arguments, results and what lies between; 0 where XLA does not say."""
+        sizes = getattr(self.run, "memory_analysis", lambda: None)()
+        names = ("argument_size_in_bytes", "output_size_in_bytes", "temp_size_in_bytes")
+        return sum(int(getattr(sizes, name, 0)) for name in names)
 
 
-_programs: dict[Any, Block] = {}
+_programs: dict[Any, Program] = {}
 _lock = threading.Lock()
 
 
@@ -44,16 +52,23 @@ def program(
     model: AbstractModel, loss: AbstractLoss, integrator: AbstractIntegrator, rows: int, arguments: tuple[Any, ...]
 ) -> Program:
     """The block for this model and these argument shapes; compiled at most once a process."""
+    return compiled(advance, (model, loss, integrator, rows), arguments)
+
+
+def compiled(function: Block, static: tuple[Hashable, ...], arguments: tuple[Any, ...]) -> Program:
+    """`function(*static, *arguments)` for these argument shapes; compiled at most once a process."""
     leaves, structure = jax.tree.flatten(arguments)
     shapes = tuple((leaf.shape, leaf.dtype.str) for leaf in leaves)
-    key = (model, loss, integrator, rows, structure, shapes, jax.default_backend())
+    key = (function, static, structure, shapes, jax.default_backend())
     with _lock:
         if key in _programs:
-            return Program(_programs[key], 0.0)
+            return _programs[key]._replace(compile_seconds=0.0)
         start = time.perf_counter()
-        lowered = jax.jit(partial(advance, model, loss, integrator, rows)).lower(*arguments)
-        _programs[key] = lowered.compile(compiler_options=_known_options())
-        return Program(_programs[key], time.perf_counter() - start)
+        lowered = jax.jit(partial(function, *static)).lower(*arguments)
+        run = lowered.compile(compiler_options=_known_options())
+        seconds = time.perf_counter() - start
+        _programs[key] = Program(run, seconds, seconds)
+        return _programs[key]
 
 
 @cache

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -14,12 +15,14 @@ from initshape.flows.compiled import Block, program
 from initshape.flows.completion import Completed, complete
 from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.kink_events import Events, Field, StuckError
+from initshape.flows.observe import Rows
 from initshape.flows.settings import COMPLETION_RESIDUAL, Floats, FlowProgress, FlowSettings
 from initshape.flows.shapes import saved_rows
 from initshape.flows.start import Start, compiled_arguments
-from initshape.flows.state import Verdict
+from initshape.flows.state import Controls, FlowState, Problem, Verdict
 from initshape.flows.stopping import verdict_at_start
 from initshape.flows.trajectory import Recorder, cropped
+from initshape.models import AbstractModel
 from initshape.models.kinks import has_kinks
 
 FIRST_BLOCK, LARGEST_BLOCK = 8, 4096
@@ -46,6 +49,15 @@ class End:
     effort: dict[str, int]
 
 
+class Arguments(NamedTuple):
+    """What a compiled block is made for and works on."""
+
+    model: AbstractModel
+    problem: Problem
+    controls: Controls
+    state: FlowState
+
+
 class Run:
     """One run of one integrator. `go` may be called once; `recorder` then holds the saved rows."""
 
@@ -65,55 +77,93 @@ class Run:
             begin, integrator, settings, self._threshold, (self.recorder.first, self.recorder.ratio)
         )
         self._events = self._watched()
-        self._problem, self._controls, self._state = jax.device_put((self._problem, self._controls, self._state))
         self._block: Block | None = None
         self._attempts, self._blocks = FIRST_BLOCK, 0
         self._clock, self._compile_seconds = time.perf_counter(), 0.0
 
     def go(self) -> End:
         """Runs blocks until a verdict, a completion that may be trusted, or the end of the wall-clock time."""
-        completed = None
-        verdict: Verdict | None = verdict_at_start(self._begin, self._threshold)
-        while True:
-            if verdict in (Verdict.relative_residual, Verdict.rounding_floor):
-                at_the_floor = verdict is Verdict.rounding_floor
-                completed = self._completion(at_the_floor=at_the_floor)
-                if completed is None and not at_the_floor and self._lower_the_threshold():
-                    verdict = Verdict.running
-            if verdict is not Verdict.running:
-                return self._end(verdict, completed)
+        self._problem, self._controls, self._state = jax.device_put((self._problem, self._controls, self._state))
+        end = self.judge(self.verdict_at_start(), overtime=False)
+        while end is None:
             verdict = self._advance()
             if verdict is Verdict.event:
                 verdict = self._switch()
-            self._on_progress(self._progress())
-            seconds = time.perf_counter() - self._clock - self._compile_seconds
-            if verdict is Verdict.running and seconds > self._settings.max_seconds:
-                verdict = None
+            self._on_progress(self.progress())
+            end = self.judge(verdict, overtime=self.overtime)
+        return end
+
+    def verdict_at_start(self) -> Verdict:
+        """What is known before the first block."""
+        return verdict_at_start(self._begin, self._threshold)
+
+    def judge(self, verdict: Verdict, *, overtime: bool) -> End | None:
+        """The end that `verdict` or the clock makes of the run, or None: it goes on, perhaps to a lower threshold."""
+        completed = None
+        if verdict in (Verdict.relative_residual, Verdict.rounding_floor):
+            at_the_floor = verdict is Verdict.rounding_floor
+            completed = self._completion(at_the_floor=at_the_floor)
+            if completed is None and not at_the_floor and self._lower_the_threshold():
+                return None
+        if verdict is not Verdict.running:
+            return self._end(verdict, completed)
+        return self._end(None, None) if overtime else None
+
+    @property
+    def overtime(self) -> bool:
+        """Whether the wall-clock time of the run is over; compilation does not count."""
+        return time.perf_counter() - self._clock - self._compile_seconds > self._settings.max_seconds
 
     def _advance(self) -> Verdict:
         """One compiled block, or more where rows are still to be saved after a verdict."""
         if self._block is None:
-            arguments = (self._problem, self._controls, self._state, np.int64(0))
+            arguments = (self._problem, self._controls, self._state, np.int64(0), np.int64(0))
             rows = saved_rows(self._padded.size)
-            self._block, seconds = program(self._padded, self._begin.loss, self._integrator, rows, arguments)
-            self._compile_seconds += seconds
+            found = program(self._padded, self._begin.loss, self._integrator, rows, arguments)
+            self._block = found.run
+            self._compile_seconds += found.compile_seconds
         while True:
             start, before = time.perf_counter(), self._tried()
-            result = self._block(self._problem, self._controls, self._state, np.int64(self._attempts))
+            limits = np.int64(self._attempts), np.int64(self.room)
+            result = self._block(self._problem, self._controls, self._state, *limits)
             count = int(result.saved)
-            self._state, self._blocks = result.state, self._blocks + 1
+            verdict = self.take(result.state, count, np.asarray(result.times), result.rows)
             self._resize(time.perf_counter() - start, self._tried() - before)
-            targets, columns = len(self._begin.problem.targets), len(self._begin.problem.coordinates)
-            following = self.recorder.add(
-                np.asarray(result.times)[:count], cropped(result.rows, count, columns, targets)
-            )
-            if following is not None:
-                self._state = self._state._replace(next_save=np.float64(following))
-                self._controls = self._controls._replace(save_ratio=np.float64(self.recorder.ratio))
-            verdict = Verdict(int(self._state.verdict))
-            # Rows that found no room are saved by the next block; after a verdict there is nothing else left to do.
-            if verdict is Verdict.running or float(self._state.next_save) > float(self._state.time):
+            if verdict is not None:
                 return verdict
+
+    @property
+    def room(self) -> int:
+        """Rows that the next block may save."""
+        return min(saved_rows(self._padded.size), self.recorder.room)
+
+    def take(self, state: FlowState, count: int, times: Floats, rows: Rows) -> Verdict | None:
+        """The state after a block with the `count` rows that it saved; None where more rows are saved first.
+
+        Rows that found no room are saved by the next block; after a verdict there is nothing else left to do.
+        """
+        self._state, self._blocks = state, self._blocks + 1
+        targets, columns = len(self._begin.problem.targets), len(self._begin.problem.coordinates)
+        following = self.recorder.add(times[:count], cropped(rows, count, columns, targets))
+        if following is not None:
+            self._state = self._state._replace(next_save=np.float64(following))
+            self._controls = self._controls._replace(save_ratio=np.float64(self.recorder.ratio))
+        verdict = Verdict(int(self._state.verdict))
+        complete = verdict is Verdict.running or float(self._state.next_save) > float(self._state.time)
+        return verdict if complete else None
+
+    @property
+    def arguments(self) -> Arguments:
+        """The padded model and what its compiled block works on, as they stand now."""
+        return Arguments(self._padded, self._problem, self._controls, self._state)
+
+    def put(self, problem: Problem, state: FlowState) -> None:
+        """Other arrays of the same meaning, for a run whose blocks are computed elsewhere (`lane_driver`)."""
+        self._problem, self._state = problem, state
+
+    def pause(self, seconds: float) -> None:
+        """Somebody compiled for so long while this run waited: it does not count against its time."""
+        self._compile_seconds += seconds
 
     def _tried(self) -> int:
         return int(self._state.accepted) + int(self._state.rejected)
@@ -175,7 +225,7 @@ class Run:
     def _theta(self) -> Floats:
         return np.asarray(self._begin.model.unpad(np.asarray(self._state.theta)))
 
-    def _progress(self) -> FlowProgress:
+    def progress(self) -> FlowProgress:
         """The furthest of residual (in logarithms), time and steps towards their limits."""
         state, settings = self._state, self._settings
         residual, first = float(state.relative_residual), self._begin.relative_residual

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from initshape.flows.driver import Run
+from initshape.flows.driver import End, Run
 from initshape.flows.integrators import integrator_for
 from initshape.flows.loss import AbstractLoss, SquareLoss
 from initshape.flows.observe import observe
 from initshape.flows.settings import Completion, Floats, FlowProgress, FlowSettings, FlowSolution
-from initshape.flows.start import start
+from initshape.flows.start import Start, start
 from initshape.flows.stopping import outcome_of, stop_rule
-from initshape.flows.trajectory import named
+from initshape.flows.trajectory import Recorder, named
 from initshape.models import AbstractModel
 from initshape.spec.outcome import Outcome
 
@@ -48,11 +49,20 @@ def integrate(
         begin = start(model, loss or SquareLoss(), theta0, X, y, targets, coordinates)
         run = Run(begin, integrator, settings, on_progress or _unwatched)
         end = run.go()
+    found = solution(begin, run.recorder, end, integrator, tuple(targets))
+    return replace(found, seconds=time.perf_counter() - clock - end.compile_seconds)
+
+
+def solution(
+    begin: Start, recorder: Recorder, end: End, integrator: AbstractIntegrator, observers: tuple[str, ...]
+) -> FlowSolution:
+    """What a run from `begin` to `end` is to its caller; `seconds` is left to whoever held the clock."""
+    with np.errstate(over="ignore", invalid="ignore"):
         outcome = outcome_of(end.verdict, begin, end.theta) if end.completed is None else Outcome.converged
         theta = end.theta if end.completed is None else end.completed.theta
         states = (begin.theta, end.theta, theta)
         rows = [observe(begin.model, begin.loss, begin.problem, state[None]) for state in states]
-    times, history = run.recorder.finish(rows[0], rows[1], end.time)
+    times, history = recorder.finish(rows[0], rows[1], end.time)
     return FlowSolution(
         outcome=outcome,
         stopped_by=stop_rule(end.verdict),
@@ -63,10 +73,10 @@ def integrate(
         train_loss=float(rows[2].train_loss[0]),
         relative_residual=float(rows[2].relative_residual[0]),
         invariant_drift=float(rows[2].invariant_drift[0]),
-        seconds=time.perf_counter() - clock - end.compile_seconds,
+        seconds=0.0,
         compile_seconds=end.compile_seconds,
         integrator=integrator.name,
-        trajectory=named(times, history, tuple(targets), begin.problem.coordinates),
+        trajectory=named(times, history, observers, begin.problem.coordinates),
         effort=end.effort,
     )
 

@@ -29,5 +29,9 @@ class AbstractIntegrator(ABC):
         """Tries one step of size `state.step`, clipped so that max_time is hit exactly."""
 
     @abstractmethod
+    def rest(self, state: FlowState) -> FlowState:
+        """A state whose attempt costs least, for a lane that has ended while others go on: the attempt is discarded."""
+
+    @abstractmethod
     def interpolate(self, state: FlowState, time: Array) -> Array:
         """theta(time) by the dense output of the last accepted step, which ends at `state.time`. **Shape**: (P,)."""

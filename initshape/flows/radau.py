@@ -10,9 +10,10 @@ import numpy as np
 from jax import lax
 
 from initshape.flows.collocation import MAX_ITERATIONS, collocate, velocity
-from initshape.flows.control import HOLD_BELOW, Step, clip_to_end, growth
+from initshape.flows.control import HOLD_BELOW, Step, clip_to_end, growth, rounded_down
 from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.kinks import branch_of, watch
+from initshape.flows.lane_cond import lane_cond
 from initshape.flows.loss import AbstractLoss
 from initshape.flows.shifted import AbstractShiftedSystems, Linearisation
 from initshape.flows.state import Attempt, Controls, FlowState, Problem
@@ -30,6 +31,8 @@ from initshape.models import AbstractModel, Array
 FACTORISED = Factorised()
 SLOW_RATE, SLOW_ITERATIONS = 1e-3, 2
 """A contraction slower than this after more than two iterations is worth a new kernel."""
+
+RESTING_STEP = 1e-200
 
 
 class RadauMemory(NamedTuple):
@@ -73,6 +76,12 @@ class Radau(AbstractIntegrator):
         polynomial = np.zeros((3, theta.size))
         return RadauMemory(polynomial, theta, nought, nought, theta, K, factors, nought, np.True_, np.False_)
 
+    def rest(self, state: FlowState) -> FlowState:
+        """No kernel, no factors, and a step so small that the first Newton iteration is the last."""
+        step = jnp.float64(RESTING_STEP)
+        memory = state.memory._replace(rebuild=jnp.bool_(False), factored_step=step)
+        return state._replace(time=jnp.float64(0.0), step=step, memory=memory)
+
     def interpolate(self, state: FlowState, time: Array) -> Array:
         """The collocation polynomial, order 3 inside a step, x = 1 at its end."""
         memory: RadauMemory = state.memory
@@ -104,7 +113,8 @@ class Radau(AbstractIntegrator):
         # Newton that fails with an old kernel deserves a new one before a shorter step.
         after_failure = jnp.where(memory.rebuild, 0.5, 1.0)
         estimated = stages.converged & jnp.isfinite(error)
-        next_step = step.size * jnp.where(hold, 1.0, jnp.where(estimated, factor_, after_failure))
+        changed = rounded_down(step.size * jnp.where(estimated, factor_, after_failure))
+        next_step = jnp.where(hold, step.size, changed)
 
         kept = memory._replace(
             theta=linearisation.theta,
@@ -144,15 +154,19 @@ class Radau(AbstractIntegrator):
         self, model: AbstractModel, problem: Problem, memory: RadauMemory, theta: Array, step: Step
     ) -> tuple[Linearisation, Any]:
         """Kernel and factors, new only where the last attempt asked for it or the step size changed."""
-        K, where = lax.cond(
-            memory.rebuild,
-            lambda: (self.systems.kernel(model, theta, problem.X), theta),
-            lambda: (memory.K, memory.theta),
-        )
-        factors = lax.cond(
-            memory.rebuild | (step.size != memory.factored_step),
-            lambda: self.systems.factor(K, SHIFT_REAL / step.size, SHIFT_COMPLEX / step.size, problem.samples),
-            lambda: memory.factors,
+        old = (memory.K, memory.theta)
+
+        def build(X: Any, theta: Array, old: tuple[Any, Array]) -> tuple[Any, Array]:
+            return self.systems.kernel(model, theta, X), theta
+
+        K, where = lane_cond(memory.rebuild, build, lambda X, theta, old: old, problem.X, theta, old)
+
+        def decompose(K: Any, size: Array, samples: Array, old: Any) -> Any:
+            return self.systems.factor(K, SHIFT_REAL / size, SHIFT_COMPLEX / size, samples)
+
+        changed = memory.rebuild | (step.size != memory.factored_step)
+        factors = lane_cond(
+            changed, decompose, lambda K, size, samples, old: old, K, step.size, problem.samples, memory.factors
         )
         return Linearisation(where, factors), K
 

@@ -107,7 +107,8 @@ def _after_acceptance(problem: Problem, controls: Controls, state: FlowState, at
 
     scale = controls.atol + controls.rtol * abs(attempt.theta)
     no_force = jnp.sqrt(squared_slope) * problem.samples <= STATIONARY * jnp.sqrt(attempt.stiffness) * residual
-    no_motion = attempt.step * (abs(attempt.slope) / scale).max() <= 1.0
+    # The motion itself: a slope that is rounding, times a step that grows without bound, would be large again.
+    no_motion = (abs(attempt.theta - state.theta) / scale).max() <= 1.0
     long_step = attempt.step * attempt.stiffness >= LONG_STEP * problem.samples
     quiet = jnp.where(no_force & no_motion & long_step, state.quiet + 1, 0)
 

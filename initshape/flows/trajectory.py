@@ -31,6 +31,11 @@ class Recorder:
         self._times: Floats = np.empty(0)
         self._rows: Rows | None = None
 
+    @property
+    def room(self) -> int:
+        """Rows to add next at most: thinning then falls on the same row however a run is cut into blocks."""
+        return ROOM * self._points + 1 - len(self._times)
+
     def add(self, times: Floats, rows: Rows) -> float | None:
         """Appends rows; if that led to thinning, the next time that is wanted (and `ratio` has changed)."""
         if len(times) == 0:

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytest.importorskip("typer", reason="drives the command line, which a machine that only computes need not have")
+
 from initshape.regularizers import ENTRIES
 from initshape.regularizers.max_margin_registry import MARGIN_ENTRIES
 from initshape.spec.options import REGULARIZER_ORDER
