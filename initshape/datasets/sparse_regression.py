@@ -17,7 +17,7 @@ def build_sparse_regression(spec: SparseRegression) -> Dataset:
 
     **Errors**: `ValueError` if `sparsity` exceeds `dimension`.
 
-    **Source**: Woodworth et al. 2020, section 5; Azulay et al. 2021, section 5.
+    **Source**: Woodworth et al. 2020; Azulay et al. 2021, section 4.
     """
     d, samples = spec.dimension, spec.samples
     if spec.sparsity > d:

@@ -27,8 +27,9 @@ class Completed(NamedTuple):
 def complete(model: AbstractModel, theta: Floats, X: Floats, y: Floats, requested: float) -> Completed:
     """theta += J^T (J J^T)^+ (y - f(theta)), J evaluated anew each time, until the residual is below `requested`.
 
-    With J constant this is the limit of the flow; `curvature`, the second-order part of the first step in w relative
-    to w, bounds the order of what is wrong with that.
+    With J constant this is the limit of the flow. `curvature`, relative to w, measures what is wrong with that: the
+    larger of the second-order part of the first step in w, and of what the step would add to w if J were that at its
+    end. The second is what moves conserved quantities, and shows where w itself hardly bends.
 
     **Source**: the flow's remainder is J^T int r dt with int r dt = (J J^T)^-1 r N to first order in r.
     """
@@ -37,9 +38,11 @@ def complete(model: AbstractModel, theta: Floats, X: Floats, y: Floats, requeste
     best = float(np.linalg.norm(residual)) / y_norm
     curvature, iterations = 0.0, 0
     while best > MARGIN * requested and iterations < MAX_ITERATIONS:
-        change = model.vjp(theta, X, _solve(model.kernel(theta, X), residual))
+        multipliers = _solve(model.kernel(theta, X), residual)
+        change = model.vjp(theta, X, multipliers)
         if iterations == 0:
-            curvature = _curvature(model, theta, X, change)
+            turned = model.vjp(theta + change, X, multipliers) - change
+            curvature = _curvature(model, theta, X, change, turned)
         residual = y - model.outputs(theta + change, X)
         reached = float(np.linalg.norm(residual)) / y_norm
         if not reached < 0.5 * best:
@@ -48,8 +51,10 @@ def complete(model: AbstractModel, theta: Floats, X: Floats, y: Floats, requeste
     return Completed(theta, best, iterations, curvature)
 
 
-def _curvature(model: AbstractModel, theta: Floats, X: Floats, change: Floats) -> float:
-    """||w(theta + v) - 2 w(theta) + w(theta - v)|| / (2 ||w(theta)||); of the outputs where there is no w."""
+def _curvature(model: AbstractModel, theta: Floats, X: Floats, change: Floats, turned: Floats) -> float:
+    """The larger of ||w(theta + v) - 2 w(theta) + w(theta - v)|| and ||w(theta + t) - w(theta - t)||, v the change and
+    t its turn, over 2 ||w(theta)||; of the outputs where there is no w.
+    """
 
     def image(point: Floats) -> Floats:
         return np.asarray(model.predictor(point) if model.linear else model.outputs(point, X))
@@ -57,7 +62,8 @@ def _curvature(model: AbstractModel, theta: Floats, X: Floats, change: Floats) -
     with np.errstate(all="ignore"):
         w = image(theta)
         bend = image(theta + change) - 2.0 * w + image(theta - change)
-        found = float(np.linalg.norm(bend) / (2.0 * np.linalg.norm(w)))
+        turn = image(theta + turned) - image(theta - turned)
+        found = float(max(np.linalg.norm(bend), np.linalg.norm(turn)) / (2.0 * np.linalg.norm(w)))
     return found if np.isfinite(found) else np.inf
 
 

@@ -18,7 +18,7 @@ from initshape.flows.kink_events import Events, Field, StuckError
 from initshape.flows.observe import Rows
 from initshape.flows.settings import COMPLETION_RESIDUAL, Floats, FlowProgress, FlowSettings
 from initshape.flows.shapes import saved_rows
-from initshape.flows.start import Start, compiled_arguments
+from initshape.flows.start import WELL_CONDITIONED, Start, compiled_arguments
 from initshape.flows.state import Controls, FlowState, Problem, Verdict
 from initshape.flows.stopping import verdict_at_start
 from initshape.flows.trajectory import Recorder, cropped
@@ -175,21 +175,27 @@ class Run:
             self._attempts = max(1, min(fitting, 4 * self._attempts, LARGEST_BLOCK))
 
     def _completion(self, *, at_the_floor: bool) -> Completed | None:
-        """The completed state, if it was asked for, reaches the requested residual, and linearisation was justified."""
+        """The completed state, if it was asked for, reaches the requested residual, and linearisation was justified.
+
+        On ill-conditioned data w may be wrong by the residual times the condition number: there the goal is lower, and
+        a run that integrated to the requested residual is completed, too.
+        """
         wanted = self._settings.relative_residual
         reached = float(self._state.relative_residual)
-        if not self._settings.completion or not wanted < reached <= COMPLETION_RESIDUAL:
+        if not self._settings.completion or not wanted < COMPLETION_RESIDUAL >= reached:
             return None
-        plain = self._begin.problem
+        plain, excess = self._begin.problem, max(self._begin.conditioning / WELL_CONDITIONED, 1.0)
+        if reached <= wanted and (excess == 1.0 or self._events is not None):
+            return None
         if self._events is None:
-            done = complete(self._begin.model, self._theta(), plain.X, plain.y, wanted)
+            done = complete(self._begin.model, self._theta(), plain.X, plain.y, wanted / excess)
         else:
             on_branch = self._events.completed(self._state, wanted)
             if on_branch is None:
                 return None
             done = on_branch._replace(theta=np.asarray(self._begin.model.unpad(on_branch.theta)))
         trusted = at_the_floor or done.curvature <= CURVATURE * self._settings.rtol
-        return done if trusted and done.relative_residual <= wanted else None
+        return done if trusted and done.iterations and done.relative_residual <= wanted else None
 
     def _lower_the_threshold(self) -> bool:
         """Asks for a tenth of the residual, if what was requested is not reached yet."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from initshape.flows.driver import End, Run
+from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.integrators import integrator_for
 from initshape.flows.loss import AbstractLoss, SquareLoss
 from initshape.flows.observe import observe

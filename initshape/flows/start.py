@@ -16,9 +16,12 @@ from initshape.flows.state import Controls, FlowState, Problem, Verdict
 from initshape.models import AbstractModel
 
 OBSERVERS_PADDED_TO = 4
+"""Targets come in multiples of this (none is padded too), so that their number rarely compiles anything."""
 PROBES = 8
 SMALLEST_TOLERANCE = 1e-13
-"""Targets come in multiples of this (none is padded too), so that their number rarely compiles anything."""
+ROUNDING_OF_SQUARES = 1e-13
+WELL_CONDITIONED, MOST_FOR_CONDITION = 10.0, 10.0
+"""Condition number of X beyond which tolerances fall in proportion, and by how much they may fall for it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Start:
     """Fastest relative rate of change at time 0, of a parameter or of the residual."""
     amplification: float
     """By how much relative errors of the parameters grow in the outputs, measured against y."""
+    conditioning: float
+    """Condition number of X, dependent rows apart."""
 
 
 def start(
@@ -73,9 +78,8 @@ def start(
         relaxation = float(model.kernel_trace(theta, X)) / len(y) ** 2
         drift = float(np.linalg.norm(slope / model.magnitude(theta)) / np.sqrt(model.size))
         relative = float(np.linalg.norm(residual)) / y_norm
-    return Start(
-        model, loss, theta, problem, slope, relative, max(relaxation, drift), amplification(model, theta, X, y)
-    )
+    grown, conditioning = amplification(model, theta, X, y), condition_number(X)
+    return Start(model, loss, theta, problem, slope, relative, max(relaxation, drift), grown, conditioning)
 
 
 def amplification(model: AbstractModel, theta: Floats, X: Floats, y: Floats) -> float:
@@ -87,6 +91,13 @@ def amplification(model: AbstractModel, theta: Floats, X: Floats, y: Floats) -> 
         moved = model.jvp(theta, X, signs * theta)
         size = float(np.sqrt(np.mean(np.sum(moved**2, axis=-1))) / np.linalg.norm(y))
     return size if np.isfinite(size) else 1.0
+
+
+def condition_number(X: Floats) -> float:
+    """Ratio of the largest singular value of X to the smallest that the smaller Gram matrix can tell from zero."""
+    values = np.linalg.eigvalsh(X @ X.T if X.shape[0] <= X.shape[1] else X.T @ X)
+    kept = values[values > ROUNDING_OF_SQUARES * values[-1]]
+    return float(np.sqrt(kept[-1] / kept[0])) if kept.size else 1.0
 
 
 def first_step(begin: Start, rtol: float, atol: Floats) -> float:
@@ -159,9 +170,11 @@ def parameter_tolerance(begin: Start, settings: FlowSettings) -> float:
     """The relative tolerance of each parameter.
 
     rtol is meant for outputs that are products of two parameters of about the size of y: deeper products, and
-    outputs in which larger terms cancel, get less a parameter. Never below the rounding of a step.
+    outputs in which larger terms cancel, get less a parameter. So do ill-conditioned data, on which w is still on its
+    way while the residual is small, and few long steps are all that leads there. Never below the rounding of a step.
     """
     share = min(1.0, 2.0 / begin.model.degree) / max(1.0, begin.amplification)
+    share /= min(max(begin.conditioning / WELL_CONDITIONED, 1.0), MOST_FOR_CONDITION)
     return max(settings.rtol * share, min(settings.rtol, SMALLEST_TOLERANCE))
 
 

@@ -20,7 +20,7 @@ class Diagonal(AbstractModel):
     theta.reshape(2, L, d) holds [plus, minus] x layers x coordinates; P = 2 L d. With p_l = prod_{k != l} u_k, the
     Jacobian of w is diagonal in the coordinates, so that J J^T = X diag(m) X^T, m = sum_l (p_l^+)^2 + sum_l (p_l^-)^2.
 
-    **Source**: Woodworth et al. 2020, section 5; Azulay et al. 2021, section 4 (L = 2).
+    **Source**: Woodworth et al. 2020 (layers of one size); Azulay et al. 2021, section 4 (L = 2).
     """
 
     depth: int

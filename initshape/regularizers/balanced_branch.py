@@ -19,7 +19,7 @@ class BalancedBranch(AbstractBranch):
     The growth is the state: s itself does not hold the digits of the distance to the blow-up. sign = 0 is a branch
     at rest at zero.
 
-    **Source**: Woodworth et al. 2020, section 5, in increments.
+    **Source**: Woodworth et al. 2020 (depth-D diagonal network), in increments.
     """
 
     depth: int

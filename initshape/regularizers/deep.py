@@ -26,7 +26,7 @@ class DeepPotential(AbstractPotential):
 
     **Shape**: `w0` (d,).
 
-    **Source**: Woodworth et al. 2020, Theorem 3 (all layers equal, w(0) = 0); other shapes by the Legendre argument of
+    **Source**: Woodworth et al. 2020 (all layers equal, w(0) = 0); other shapes by the Legendre argument of
     Azulay et al. 2021, derived here: grad Q = R, psi = R w - Q.
     """
 

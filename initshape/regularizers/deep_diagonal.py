@@ -15,7 +15,7 @@ from initshape.regularizers.references import AZULAY_2021, WOODWORTH_2020
 from initshape.spec.outcome import Exactness
 from initshape.spec.result import Condition
 
-PUBLISHED = "Woodworth et al. 2020, Theorem 3"
+PUBLISHED = "Woodworth et al. 2020 (depth-D diagonal network, layers of one size)"
 DERIVED = "derived here for any shape and bias by the Legendre argument of Azulay et al. 2021, Theorem 4.1"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -74,7 +74,7 @@ def fit_potential(regularizer: str, potential: AbstractPotential, dataset: Datas
     if solution.outcome is not Outcome.converged and not reachable(constraints, lower, upper):
         reason = "no weights of the signs that the one-signed coordinates keep fit the data"
         return without_answer(regularizer, claim, Outcome.infeasible, reason, started, potential)
-    return with_answer(
+    found = with_answer(
         regularizer,
         claim,
         solution.outcome,
@@ -84,6 +84,18 @@ def fit_potential(regularizer: str, potential: AbstractPotential, dataset: Datas
         iterations=solution.iterations,
         started=started,
     )
+    return replace(found, reason=_why_stalled(found, dataset)) if found.outcome is Outcome.stalled else found
+
+
+def _why_stalled(found: Fit, dataset: Dataset) -> str | None:
+    """Whether any double-precision w could do better: w itself rounded already moves X w by this much."""
+    if found.w is None or found.relative_residual is None:
+        return None
+    rounding = float(np.finfo(np.float64).eps * np.linalg.norm(np.abs(dataset.X) @ np.abs(found.w)))
+    floor = rounding / (float(np.linalg.norm(dataset.y)) or 1.0)
+    if found.relative_residual > floor:
+        return None
+    return f"w is so large against y that rounding it moves X w by {floor:.1e} of y: no closer fit has digits"
 
 
 def with_answer(

@@ -26,7 +26,7 @@ class HyperbolicEntropy(AbstractPotential):
     **Shape**: `c` = C, `log_c` = ln C, `phi`, `w0` (d,). C itself need not fit into double precision: where it does
     not, everything is computed from its logarithm.
 
-    **Source**: Woodworth et al. 2020, Theorem 1; Azulay et al. 2021, Theorem 4.1 (phi = 0). The linear term for
+    **Source**: Woodworth et al. 2020 (equal layers); Azulay et al. 2021, Theorem 4.1 (phi = 0). The linear term for
     w0 != 0 follows from the same Legendre argument. Ghai et al. 2020 name the function.
     """
 

@@ -26,8 +26,8 @@ from initshape.spec.result import Condition
 TOLERANCE = 1e-12
 """Distance from strict balance that rounding of the given weights explains."""
 LIMIT = (
-    "Lyu and Li 2020, Theorem 4.4, with the KKT points of min ||theta|| s.t. margins >= 1, all of which have the l2 "
-    "max-margin predictor; Ji and Telgarsky 2019"
+    "Lyu and Li 2020 (homogeneous networks tend to a KKT point of min ||theta|| s.t. margins >= 1; here all of these "
+    "have the l2 max-margin predictor); Ji and Telgarsky 2019"
 )
 BALANCED = "derived here from grad Q(w) = sum_n lambda_n y_n x_n, lambda >= 0 (Azulay et al. 2021, strictly balanced)"
 

@@ -18,7 +18,7 @@ Samples = Annotated[Integer, Field(ge=1, le=LARGEST_SAMPLES, description="Number
 class SparseRegression(Spec):
     """Gaussian design, y = X w* + noise with w* = 1/sqrt(sparsity) on a random support.
 
-    Source: Woodworth et al. 2020, section 5; Azulay et al. 2021, section 5.
+    Source: Woodworth et al. 2020; Azulay et al. 2021, section 4.
     """
 
     kind: Literal["sparse_regression"]

@@ -62,14 +62,14 @@ class PointGrid(Spec):
 
 
 class TwoLayerFormula(Spec):
-    """q_k of the two-layer diagonal network at w(0) = 0. Source: Woodworth et al. 2020, Theorem 1."""
+    """q_k of the two-layer diagonal network at w(0) = 0. Source: Woodworth et al. 2020; Azulay et al. 2021."""
 
     kind: Literal["two_layer_diagonal"]
     sqrt_k: Annotated[PositiveRealOrVector, Field(description="sqrt(k) = 4 alpha (1 + s^2)/(1 - s^2), one or each.")]
 
 
 class NeuronFormula(Spec):
-    """qhat_delta(||w||) - (3/2) sign w0.w of a single neuron. Source: Azulay et al. 2021, Theorem 6.1."""
+    """qhat_delta(||w||) - (3/2) sign w0.w of a single neuron. Source: Azulay et al. 2021, section 6."""
 
     kind: Literal["single_neuron"]
     delta: Annotated[Real, Field(description="delta = a^2 - ||w0||^2 = 4 alpha s/(1 - s^2).")]

@@ -32,7 +32,7 @@ class SingleNeuron(Spec):
 class FullyConnected(Spec):
     """f = W_L act(W_{L-1} ... act(W_1 x)), scalar output, no biases.
 
-    Source: Azulay et al. 2021, section 5 (two layers) and appendix (balanced, any depth).
+    Source: Azulay et al. 2021, section 6 (two layers), and their strictly balanced networks of any depth.
     """
 
     kind: Literal["fully_connected"]

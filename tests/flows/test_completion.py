@@ -8,7 +8,7 @@ from flow_oracles import FlowCase, biased, distance, limit
 
 from initshape.flows import FlowSettings, driver, integrate
 from initshape.flows.completion import complete
-from initshape.models import Diagonal, scale_shape_layers
+from initshape.models import Diagonal, SingleNeuron, scale_shape_layers
 from initshape.spec.outcome import Outcome
 
 
@@ -73,3 +73,19 @@ def test_slow_directions_are_integrated_further_before_completion(monkeypatch: p
     assert distance(w, target) < 1e-9
     assert distance(case.model.predictor(rash.theta), target) > 1e-8
     assert rash.relative_residual < 1e-12
+
+
+def test_curvature_sees_what_the_step_does_to_conserved_quantities() -> None:
+    """A neuron with a large part of its weights across the data: there w = a w_across, and a is what is conserved.
+
+    The first step leaves a alone, so that w does not bend at all, and is wrong by ||dw||^2/(2 a) in a.
+    """
+    model = SingleNeuron(1, 3)
+    X, y = np.array([[1.0, 0.0, 0.0]]), np.array([1e-3])
+    theta = np.array([0.3, 0.0, 0.0, 2.0])  # a, then w: the second feature never moves, the third is w_across
+    done = complete(model, theta, X, y, 1e-14)
+    a = np.sqrt(0.5 * (0.09 + np.hypot(0.09, 2e-3)))  # theory: a^2 - w_0^2 = 0.09, a w_0 = 1e-3
+    w = np.array([1e-3, 0.0, 2.0 * a])
+    wrong = np.linalg.norm(model.predictor(done.theta) - w) / np.linalg.norm(w)
+    assert done.relative_residual <= 1e-14
+    assert 1e-6 < wrong <= done.curvature < 10.0 * wrong

@@ -195,3 +195,14 @@ def test_units_of_the_data_do_not_matter(size: float) -> None:
         assert plain.w is not None
         assert scaled.w is not None
         np.testing.assert_allclose(scaled.w, plain.w, rtol=1e-12, atol=1e-13)
+
+
+def test_a_start_that_dwarfs_y_is_told() -> None:
+    """w(0) of about 1e3 against y of 1e-6: no double-precision w fits y to more than some 1e-7."""
+    rng = np.random.default_rng(0)
+    found = solve(10.0 * rng.uniform(0.5, 1.5, (2, 3, 20)), rng.standard_normal((5, 20)), 1e-6 * rng.standard_normal(5))
+    assert found.outcome is Outcome.stalled
+    assert found.reason is not None
+    assert "no closer fit has digits" in found.reason
+    assert found.relative_residual is not None
+    assert found.relative_residual < 1e-5

@@ -18,6 +18,7 @@ from initshape.regularizers.directions import angle, direction_distance, misclas
 from initshape.regularizers.hyperbolic import HyperbolicEntropy
 from initshape.regularizers.max_margin import MaxMargin, solve
 from initshape.regularizers.max_margin_entry import excess_value
+from initshape.regularizers.max_margin_kkt import cone_residual
 from initshape.regularizers.max_margin_path import multiplier_path
 from initshape.regularizers.max_margin_registry import MARGIN_ENTRIES, fit_margin, margin_catalog
 from initshape.regularizers.quadratic import QuadraticPotential
@@ -336,3 +337,31 @@ def test_directions() -> None:
     data = Dataset(X=np.eye(2), y=np.array([1.0, -1.0]), X_test=np.eye(2), y_test=np.array([1.0, 1.0]))
     assert normalised_margin(np.array([3.0, -4.0]), data) == pytest.approx(0.6, rel=1e-15)
     assert misclassification(np.array([3.0, -4.0]), data) == 0.5
+
+
+@pytest.mark.parametrize("excess", [0.0, 1e-9, 1e-3, 0.5])
+def test_kkt_residual_of_one_sample_in_closed_form(excess: float) -> None:
+    """w = (1 + excess) x/||x||^2: least sqrt((1 - t)^2 + t^2 s^2) = s/sqrt(1 + s^2), s = excess/(1 + excess)."""
+    x = np.array([[3.0, -4.0, 12.0]])
+    q = QuadraticPotential(w0=np.zeros(3), metric=np.ones(3))
+    s = excess / (1.0 + excess)
+    found = cone_residual(q, (1.0 + excess) * x[0] / 169.0, x)
+    assert found == pytest.approx(s / np.hypot(1.0, s), rel=1e-6, abs=1e-15)
+
+
+@pytest.mark.parametrize("name", ["l1", "l2", "implicit"])
+def test_kkt_residual_falls_with_the_distance_from_the_minimiser(name: str) -> None:
+    """A trained w has no margin of exactly 1: its residual must still tell how near it is."""
+    data = separable(40, 30, seed=3)
+    theta = np.full(4 * 30, 0.1)
+    found = fit_margin(name, data, Diagonal(2, 30), theta, gamma=1e3)
+    assert found.w is not None
+    assert found.potential is not None
+    noise = np.random.default_rng(0).standard_normal(30) * found.w  # relative: grad Q moves by no more than that
+    residuals = []
+    for size in (1e-2, 1e-4, 1e-6):
+        w = found.w + size * noise
+        residuals.append(cone_residual(found.potential, w / np.min(rows_of(data) @ w), rows_of(data)) / size)
+    assert max(residuals) <= 10.0
+    assert min(residuals) >= 1e-3
+    assert residuals[2] == pytest.approx(residuals[1], rel=0.3)
