@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: setup setup-test demo serve test test-long lint format openapi clean help
+.PHONY: setup setup-test demo serve test test-long bench bench-full lint format openapi clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -34,6 +34,11 @@ $(VENV)/.test: $(VENV)/.server
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
+$(VENV)/.bench: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing what the benchmarks need ..." >&2
+	@$(PIP) --editable '.[bench]'
+	@touch $@
+
 demo: setup      ## the paper's figure over HTTP: start, submit, plot, stop
 	@$(BIN)/initshape demo
 
@@ -45,6 +50,12 @@ test: setup-test lint   ## everything that this machine can run, under 15 minute
 
 test-long: setup-test   ## hundreds of random instances a family
 	@$(BIN)/python -m pytest -m long --timeout 3600
+
+bench: $(VENV)/.bench   ## ratios within one run, ten minutes; ONLY=fit runs one; writes benchmarks/README.md
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+bench-full: $(VENV)/.bench   ## the same with nothing extrapolated: hours
+	@$(BIN)/python -m benchmarks --full $(if $(ONLY),--only $(ONLY))
 
 lint: setup-test   ## style, types, import rules
 	@$(BIN)/ruff check .

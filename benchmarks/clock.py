@@ -1,0 +1,73 @@
+"""Repeats after a warm-up, and the line by which a child tells its parent where it is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.contender import Answer, Ready
+
+REPEATS = 5
+LONG = 2.0
+"""Seconds from which a run is measured once, without a warm-up."""
+TELL_EVERY = 0.25
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Median seconds of `repeats` runs, and what the last one answered."""
+
+    seconds: float
+    spread: float
+    repeats: int
+    answer: Answer
+
+
+class Diary:
+    """JSON lines in a file that another process reads; `report` keeps the latest state there, not every one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._last = path, 0.0
+
+    def write(self, kind: str, **fields: Any) -> None:
+        """One line now."""
+        with self._path.open("a") as file:
+            file.write(json.dumps({"kind": kind, **fields}) + "\n")
+
+    def report(self, steps: int, residual: float) -> None:
+        """Where the contender is, at most a few times a second."""
+        now = time.monotonic()
+        if now - self._last > TELL_EVERY:
+            self._last = now
+            self.write("progress", steps=steps, residual=residual)
+
+
+def timed(ready: Ready, report: Callable[[int, float], None], limit: float) -> Timed:
+    """The first run warms up if it is short; then up to five more, inside `limit` seconds in all.
+
+    A long first run is the measurement, without the seconds that it compiled.
+    """
+    begun = time.perf_counter()
+    compiled = ready.compile_seconds()
+    first, answer = _once(ready, report)
+    first -= ready.compile_seconds() - compiled if ready.warms_up else 0.0
+    if first > LONG:
+        return Timed(first, 0.0, 1, answer)
+    seconds: list[float] = []
+    while len(seconds) < REPEATS and time.perf_counter() - begun + 1.5 * first < limit:
+        took, answer = _once(ready, report)
+        seconds.append(took)
+    if not seconds:
+        return Timed(first, 0.0, 1, answer)
+    return Timed(median(seconds), max(seconds) - min(seconds), len(seconds), answer)
+
+
+def _once(ready: Ready, report: Callable[[int, float], None]) -> tuple[float, Answer]:
+    start = time.perf_counter()
+    answer = ready.solve(report)
+    return time.perf_counter() - start, answer
