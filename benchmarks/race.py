@@ -27,7 +27,7 @@ def race(contenders: Iterable[Contender], problem: Problem, limit: float, **fiel
         if "missing" in row:
             print(f"  skipped {contender.name}: {row['missing']}", flush=True)
             continue
-        print(f"  {contender.name} {label(fields)}: {told(row)}", flush=True)
+        print(f"  {contender.name} {label({**fields, 'rtol': f'{problem.rtol:.0e}'})}: {told(row)}", flush=True)
         rows.append({"contender": contender.name, "ours": contender.ours, **fields, **problem.settings(), **row})
     return rows
 

@@ -13,11 +13,11 @@ from benchmarks.baselines.fields import parameters, predictor
 from benchmarks.problem import Floats, Problem
 
 END = 1e9
-BLOCKS = {"Tsit5": 500, "Dopri8": 250, "Kvaerno5": 100_000}
+BLOCKS = {"Tsit5": 100, "Dopri8": 50, "Kvaerno5": 100_000}
 """Attempted steps a compiled call, between which progress is reported. The explicit methods lose only their choice of a
 first step to it; the implicit one runs in one piece, and reports from within, where a step takes seconds."""
 REPORTS_FROM_WITHIN = ("Kvaerno5",)
-FLOOR, PATIENCE = 100.0, 3
+FLOOR, PATIENCE = 100.0, 2
 """An explicit method at its stability limit holds the residual near rtol for ever: below FLOOR rtol, PATIENCE calls
 that do not halve it are its end."""
 

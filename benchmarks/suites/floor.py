@@ -92,8 +92,8 @@ def _rates_table(rows: list[dict[str, Any]]) -> Table:
 
 def _notes() -> list[str]:
     return [
-        "The floor of a step is one symmetric half of K = X diag(m) X^T (N^2 d flops), one real Cholesky and one "
-        f"complex LU of N x N, {STAGE_PRODUCTS} products of three vectors with X for each Newton iteration that the run "
-        f"made, and {VECTOR_PRODUCTS} of one vector, each at its measured rate. Triangular solves, vectors of 4d entries and "
+        "The floor of a step is a symmetric half of K = X diag(m) X^T (N^2 d flops), one real Cholesky and one complex "
+        f"LU of N x N, {STAGE_PRODUCTS} products of three vectors with X for each Newton iteration that the run made, "
+        f"and {VECTOR_PRODUCTS} of one vector, each at its measured rate. Triangular solves, vectors of 4d entries and "
         "saved rows are not in it. The last column counts kernels as often as they were built, not once a step.",
     ]
