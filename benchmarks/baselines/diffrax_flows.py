@@ -17,7 +17,7 @@ BLOCKS = {"Tsit5": 100, "Dopri8": 50, "Kvaerno5": 100_000}
 """Attempted steps a compiled call, between which progress is reported. The explicit methods lose only their choice of a
 first step to it; the implicit one runs in one piece, and reports from within, where a step takes seconds."""
 REPORTS_FROM_WITHIN = ("Kvaerno5",)
-FLOOR, PATIENCE = 100.0, 2
+FLOOR, PATIENCE = 1000.0, 3
 """An explicit method at its stability limit holds the residual near rtol for ever: below FLOOR rtol, PATIENCE calls
 that do not halve it are its end."""
 

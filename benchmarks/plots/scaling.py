@@ -24,11 +24,12 @@ def draw(raw: dict[str, Any], name: str) -> None:
 
 
 def _curves(ax: Any, rows: list[dict[str, Any]], size: str, label: str, flow: str, flow_name: str) -> None:
+    symbol = "d" if size == "dimension" else "N"
     for seconds, what, colour in ((flow, flow_name, OURS), ("fit_seconds", "fit", OTHERS)):
         x = np.array([row[size] for row in rows], dtype=float)
         y = np.array([row[seconds] for row in rows])
         power, level = np.polyfit(np.log(x), np.log(y), 1)
-        ax.plot(x, y, "o", color=colour, label=f"{what}: ~ {power:.2f}")
+        ax.plot(x, y, "o", color=colour, label=f"{what}: {symbol}^{power:.2f}")
         ax.plot(x, np.exp(level) * x**power, "-", color=colour, linewidth=0.8)
     ax.set_xscale("log")
     ax.set_yscale("log")
