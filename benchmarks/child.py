@@ -13,7 +13,7 @@ from benchmarks.clock import Diary, timed
 from benchmarks.contenders import named
 from benchmarks.cores import pin
 from benchmarks.exact import distance, exact_limit, relative_residual
-from benchmarks.problem import Problem
+from benchmarks.problem import Floats, Problem
 from initshape.numerics_environment import one_core
 
 
@@ -27,14 +27,18 @@ def main(name: str, document: str, diary_path: str, limit: str) -> None:
         return
     exact = exact_limit(problem)
     ready = contender.prepare(problem)
-    diary.write("ready", compile_seconds=ready.compile_seconds())
-    done = timed(ready, diary.report, float(limit))
+    diary.write("ready", compile_seconds=ready.compile_seconds)
+
+    def report(steps: int, residual: float, w: Floats | None = None, /) -> None:
+        diary.report(steps, residual, lambda: None if w is None else distance(w, exact))
+
+    done = timed(ready, report, float(limit))
     diary.write(
         "result",
         seconds=done.seconds,
         spread=done.spread,
         repeats=done.repeats,
-        compile_seconds=ready.compile_seconds(),
+        compile_seconds=ready.compile_seconds,
         steps=done.answer.steps,
         reached=done.answer.reached,
         note=done.answer.note,

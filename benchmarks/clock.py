@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.contender import Answer, Ready
+from benchmarks.contender import Answer, Ready, Report
 
 REPEATS = 5
 LONG = 2.0
@@ -39,23 +39,18 @@ class Diary:
         with self._path.open("a") as file:
             file.write(json.dumps({"kind": kind, **fields}) + "\n")
 
-    def report(self, steps: int, residual: float) -> None:
-        """Where the contender is, at most a few times a second."""
+    def report(self, steps: int, residual: float, error: Callable[[], float | None] = lambda: None) -> None:
+        """Where the contender is, at most a few times a second; `error` is asked only then."""
         now = time.monotonic()
         if now - self._last > TELL_EVERY:
             self._last = now
-            self.write("progress", steps=steps, residual=residual)
+            self.write("progress", steps=steps, residual=residual, error=error())
 
 
-def timed(ready: Ready, report: Callable[[int, float], None], limit: float) -> Timed:
-    """The first run warms up if it is short; then up to five more, inside `limit` seconds in all.
-
-    A long first run is the measurement, without the seconds that it compiled.
-    """
+def timed(ready: Ready, report: Report, limit: float) -> Timed:
+    """The first run warms up, up to five more are measured, inside `limit` seconds in all; a long first run is it."""
     begun = time.perf_counter()
-    compiled = ready.compile_seconds()
     first, answer = _once(ready, report)
-    first -= ready.compile_seconds() - compiled if ready.warms_up else 0.0
     if first > LONG:
         return Timed(first, 0.0, 1, answer)
     seconds: list[float] = []
@@ -67,7 +62,7 @@ def timed(ready: Ready, report: Callable[[int, float], None], limit: float) -> T
     return Timed(median(seconds), max(seconds) - min(seconds), len(seconds), answer)
 
 
-def _once(ready: Ready, report: Callable[[int, float], None]) -> tuple[float, Answer]:
+def _once(ready: Ready, report: Report) -> tuple[float, Answer]:
     start = time.perf_counter()
     answer = ready.solve(report)
     return time.perf_counter() - start, answer

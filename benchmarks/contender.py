@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from benchmarks.problem import Floats, Problem
 
-Report = Callable[[int, float], None]
-"""Called now and then with the steps done and the relative residual reached, for those that do not finish."""
+
+class Report(Protocol):
+    """Called now and then with the steps done and the relative residual reached, for those that do not finish.
+
+    Those whose residual says little give their weights as well.
+    """
+
+    def __call__(self, steps: int, residual: float, w: Floats | None = None, /) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -27,14 +34,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Ready:
-    """A contender after its set-up: `solve` is what is timed, `compile_seconds` what compiling took before it.
-
-    `warms_up`: it compiles inside the first `solve`, and `compile_seconds` grows by what that took.
-    """
+    """A contender after its set-up: `solve` is what is timed, `compile_seconds` what compiling took before it."""
 
     solve: Callable[[Report], Answer]
-    compile_seconds: Callable[[], float] = lambda: 0.0
-    warms_up: bool = False
+    compile_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -79,15 +79,21 @@ def _row(lines: dict[str, Row], limit: float, code: int, last_words: list[str]) 
         "compile_seconds": lines.get("ready", {}).get("compile_seconds"),
         "steps": reached.get("steps"),
         "residual": reached.get("residual"),
+        "error": reached.get("error"),
         "note": why if "ready" in lines or code > 0 else "its set-up did not finish",
     }
+
+
+def has_its_own(contender: str) -> bool:
+    """Whether a contender has no use for the problem's rtol: its name says what it goes by."""
+    return "rtol" in contender or "loss" in contender
 
 
 def told(row: Row) -> str:
     """One row in words, for the terminal."""
     if not row["finished"]:
-        residual = f", residual reached {row['residual']:.1e}" if row["residual"] is not None else ""
-        return f"{row['note']}{residual}"
+        reached = [f", {name} reached {row[name]:.1e}" for name in ("residual", "error") if row[name] is not None]
+        return f"{row['note']}{''.join(reached)}"
     return f"{row['seconds']:.4g} s, error {row['error']:.1e}, {row['steps']} steps"
 
 

@@ -19,7 +19,7 @@ def prepare(solver: str, problem: Problem) -> Ready:
         done = flow.run(report)
         return Answer(done.w, done.steps, done.reached, done.why, work={"flow_time": done.time})
 
-    return Ready(solve, lambda: flow.compile_seconds)
+    return Ready(solve, flow.compile_seconds)
 
 
 def missing() -> str | None:

@@ -45,7 +45,7 @@ def fits(problems: Sequence[Problem]) -> list[Floats]:
     """The minimisers of Q alone, one after the other."""
     from benchmarks.contenders.initshape_fit import prepare
 
-    return [prepare(problem).solve(lambda steps, residual: None).w for problem in problems]
+    return [prepare(problem).solve(lambda *_: None).w for problem in problems]
 
 
 def fits_together(problems: Sequence[Problem]) -> list[Floats]:

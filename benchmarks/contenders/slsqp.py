@@ -17,7 +17,7 @@ def prepare(gradients: bool, problem: Problem) -> Ready:
 
     def solve(report: Report) -> Answer:
         def watch(iterations: int, w: Floats) -> None:
-            report(iterations, relative_residual(problem, w))
+            report(iterations, relative_residual(problem, w), w)
 
         done = minimise(problem, gradients=gradients, report=watch)
         return Answer(done.w, done.iterations, done.success, "" if done.success else done.message)

@@ -19,7 +19,8 @@ def draw(rows: list[Row], name: str) -> None:
         for row in here:
             full = colour if row["finished"] else "white"
             ax.plot(row["alpha"], row["seconds"], "o", color=colour, markerfacecolor=full)
-            text = f"{row['error']:.0e}" if row["finished"] else "stopped"
+            reached = f"{row['error']:.0e}" if row["error"] is not None else ""
+            text = reached if row["finished"] else f"stopped {reached}"
             ax.annotate(text, (row["alpha"], row["seconds"]), xytext=(0, 7), textcoords="offset points", fontsize=8,
                         ha="center")  # fmt: skip
     ax.set_xscale("log")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.plots.canvas import OTHERS, OURS, axes, save
 from benchmarks.problem import CASES
-from benchmarks.race import Row
+from benchmarks.race import Row, has_its_own
 
 
 def draw(rows: list[Row], name: str) -> None:
@@ -23,7 +23,8 @@ def draw(rows: list[Row], name: str) -> None:
                 hatch="" if done else "///",
                 linewidth=1.0,
             )
-            text = f" {row['error']:.0e}" if done else f" stopped, residual {row['residual'] or float('nan'):.0e}"
+            residual = f", residual {row['residual']:.0e}" if row["residual"] is not None else ""
+            text = f" {row['error']:.0e}" if done else f" stopped{residual}"
             ax.text(row["seconds"], place, text, va="center", fontsize=8)
         ax.set_yticks(range(len(here)), [_label(row) for row in here], fontsize=8)
         ax.set_xscale("log")
@@ -35,4 +36,4 @@ def draw(rows: list[Row], name: str) -> None:
 
 
 def _label(row: Row) -> str:
-    return row["contender"] if "loss" in row["contender"] else f"{row['contender']}, {row['rtol']:.0e}"
+    return row["contender"] if has_its_own(row["contender"]) else f"{row['contender']}, rtol {row['rtol']:.0e}"

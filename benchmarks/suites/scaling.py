@@ -72,7 +72,7 @@ def size(dimension: int, samples: int) -> dict[str, Any]:
         "flow_seconds": flow.seconds,
         "step_seconds": flow.seconds / flow.answer.steps,
         "steps": flow.answer.steps,
-        "compile_seconds": ready.compile_seconds(),
+        "compile_seconds": ready.compile_seconds,
         "flow_error": distance(flow.answer.w, exact),
         "fit_seconds": fit.seconds,
         "fit_error": distance(fit.answer.w, exact),

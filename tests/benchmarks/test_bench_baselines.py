@@ -116,7 +116,7 @@ def test_our_flow_reaches_the_limit() -> None:
     ready = initshape_flow.prepare({}, SMALL)
     done = ready.solve(quiet)
     assert done.reached
-    assert ready.compile_seconds() > 0.0
+    assert done.work["compile_seconds"] == 0.0  # all of it was done before
     assert distance(done.w, exact_limit(SMALL)) < 1e-8
 
 
