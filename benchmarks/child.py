@@ -36,6 +36,7 @@ def main(name: str, document: str, diary_path: str, limit: str) -> None:
     diary.write(
         "result",
         seconds=done.seconds,
+        cpu_seconds=done.cpu_seconds,
         spread=done.spread,
         repeats=done.repeats,
         compile_seconds=ready.compile_seconds,

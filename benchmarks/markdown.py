@@ -28,7 +28,7 @@ def table(content: Table) -> str:
 
 def race_table(caption: str, rows: Iterable[Row], reference: Row | None, first: tuple[str, ...] = ()) -> Table:
     """One line a contender: time, ratio to `reference` (ours), error against the exact limit, steps, how it ended."""
-    header = (*first, "contender", "seconds", "times ours", "compile s", "error", "residual", "steps", "end")
+    header = (*first, "contender", "seconds", "CPU s", "times ours", "compile s", "error", "residual", "steps", "end")
     body = []
     for row in rows:
         done = row["finished"]
@@ -40,6 +40,7 @@ def race_table(caption: str, rows: Iterable[Row], reference: Row | None, first: 
                 *(str(row[name]) for name in first),
                 f"**{row['contender']}**" if row["ours"] else row["contender"],
                 f"{more}{number(row['seconds'])}",
+                number(row.get("cpu_seconds")),
                 f"{more}{number(times)}",
                 number(row.get("compile_seconds") or None),
                 number(row.get("error")),

@@ -76,6 +76,7 @@ def _row(lines: dict[str, Row], limit: float, code: int, last_words: list[str]) 
     return {
         "finished": False,
         "seconds": limit,
+        "cpu_seconds": None,
         "compile_seconds": lines.get("ready", {}).get("compile_seconds"),
         "steps": reached.get("steps"),
         "residual": reached.get("residual"),

@@ -106,6 +106,6 @@ def _notes() -> list[str]:
     return [
         "Both SLSQP start at the least-norm interpolator with ftol 1e-10 and a vectorised Q (the published one is a "
         "Python loop over coordinates with finite differences, slower than either). Where SLSQP ended by itself, its "
-        "`error` says what that was worth. One stopped at its limit gives a lower bound of the ratio, and the error that "
-        "it had reached by then.",
+        "`error` says what that was worth. One stopped at its limit gives a lower bound of the ratio, and the error "
+        "that it had reached by then.",
     ]

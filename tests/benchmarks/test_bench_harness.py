@@ -55,10 +55,9 @@ def test_one_that_does_not_finish_is_stopped_and_says_how_far_it_came() -> None:
 
 
 def test_one_that_is_stopped_between_feasible_points_tells_its_error() -> None:
-    row = run("SLSQP, exact gradients", Problem(alpha=1e-8, shape=0.5, dimension=400, samples=40), limit=2.0)
+    row = run("SLSQP, exact gradients", Problem(alpha=1e-8, shape=0.5, dimension=600, samples=60), limit=1.0)
     assert not row["finished"]
-    assert row["residual"] < 1e-9
-    assert 1e-6 < row["error"] < 2.0
+    assert row["error"] > 1e-6
 
 
 def test_one_that_fails_says_why() -> None:
@@ -92,6 +91,7 @@ def test_a_short_run_warms_up_and_a_long_one_does_not() -> None:
     short = timed(Ready(solve), lambda *_: None, limit=10.0)
     assert (short.repeats, len(calls), short.answer.steps) == (5, 6, 6)
     assert short.seconds >= 0.005
+    assert short.cpu_seconds < short.seconds  # sleeping is no work
     cut_short = timed(Ready(solve), lambda *_: None, limit=0.0)
     assert (cut_short.repeats, len(calls)) == (1, 7)
 
@@ -176,7 +176,7 @@ def test_a_row_that_did_not_finish_is_a_lower_bound_in_the_table() -> None:
     ours = flow_row("initshape flow", 0.5)
     slow = flow_row("other | thing", 12.0, finished=False) | {"note": "did not finish in 12 s", "error": None}
     table = race_table("c", [ours, slow], ours)
-    assert table.rows[1][:4] == ("other | thing", "> 12", "> 24", "-")
+    assert table.rows[1][:4] == ("other | thing", "> 12", "-", "> 24")
     assert table.rows[1][-1] == "did not finish in 12 s"
     assert table.rows[0][0] == "**initshape flow**"
 
