@@ -29,9 +29,8 @@ def main() -> None:
     limit = given.limit or (600.0 if given.full else Effort.limit)
     for name in given.only or NAMES:
         print(f"{name} ...", flush=True)
-        about = machine() | {"command": f"make bench{'-full' if given.full else ''} ONLY={name}"}
-        if not given.only:
-            about["command"] = about["command"].split()[0] + " " + about["command"].split()[1]
+        command = f"make bench{'-full' if given.full else ''}{f' ONLY={name}' if given.only else ''}"
+        about = machine() | {"command": command}
         start = time.monotonic()
         outcome = importlib.import_module(f"benchmarks.suites.{name}").run(Effort(limit, whole=given.full))
         about["seconds"] = round(time.monotonic() - start, 1)

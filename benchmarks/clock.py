@@ -69,4 +69,7 @@ def timed(ready: Ready, report: Report, limit: float) -> Timed:
 def _once(ready: Ready, report: Report) -> tuple[float, float, Answer]:
     start, cpu = time.perf_counter(), time.process_time()
     answer = ready.solve(report)
-    return time.perf_counter() - start, time.process_time() - cpu, answer
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    if answer.after is None:
+        return seconds, cpu, answer
+    return answer.after, cpu * answer.after / seconds, answer

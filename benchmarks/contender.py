@@ -22,7 +22,8 @@ class Report(Protocol):
 class Answer:
     """Weights, steps or iterations, and whether the contender reached its own stop; `work` are other counts.
 
-    `note` goes into the table: what it says of itself when it did not.
+    `note` goes into the table: what it says of itself when it did not. `after`: seconds at which it had these weights,
+    where it went on to see that they get no better.
     """
 
     w: Floats
@@ -30,6 +31,7 @@ class Answer:
     reached: bool = True
     note: str = ""
     work: Mapping[str, float] = field(default_factory=dict)
+    after: float | None = None
 
 
 @dataclass(frozen=True)

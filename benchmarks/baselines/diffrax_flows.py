@@ -17,18 +17,19 @@ BLOCKS = {"Tsit5": 100, "Dopri8": 50, "Kvaerno5": 100_000}
 """Attempted steps a compiled call, between which progress is reported. The explicit methods lose only their choice of a
 first step to it; the implicit one runs in one piece, and reports from within, where a step takes seconds."""
 REPORTS_FROM_WITHIN = ("Kvaerno5",)
-FLOOR, PATIENCE = 1000.0, 3
-"""An explicit method at its stability limit holds the residual near rtol for ever: below FLOOR rtol, PATIENCE calls
-that do not halve it are its end."""
+FLOOR, LONGER = 1000.0, 1.5
+"""An explicit method at its stability limit holds the residual near rtol for ever. Below FLOOR rtol it is ended when
+LONGER times the flow time has not halved the residual; what it is charged for ends where it last did."""
 
 
 @dataclass(frozen=True)
 class Integrated:
-    """Weights at the end, attempted steps, flow time, whether the stop was reached, and if not why."""
+    """Weights, attempted steps, flow time and seconds there; whether the stop was reached, and if not why."""
 
     w: Floats
     steps: int
     time: float
+    seconds: float
     reached: bool
     why: str
 
@@ -62,17 +63,20 @@ class DiffraxFlow:
         """From theta(0) until the relative residual is `problem.stop`, or falls no further."""
         X, y = self._problem.data()
         self._report, self._within = report, 0
-        state, best, idle = self._start, np.inf, 0
+        begun, state, last, best = time.perf_counter(), self._start, None, np.inf
         while True:
             state = self._block(state)
             w, steps = predictor(np.asarray(state.theta)), int(state.steps)
             residual = float(np.linalg.norm(X @ w - y) / np.linalg.norm(y))
             reached, failed = residual <= self._problem.stop, not np.isfinite(residual) or not bool(state.going)
-            idle = idle + 1 if residual > 0.5 * best and residual < FLOOR * self._problem.rtol else 0
-            best = min(best, residual)
-            if reached or failed or idle >= PATIENCE:
-                why = "" if reached else "the solver gave up" if failed else "residual stalls at the tolerance"
-                return Integrated(w, steps, float(state.time), reached, why)
+            why = "" if reached else "the solver gave up" if failed else "residual stalls at the tolerance"
+            here = Integrated(w, steps, float(state.time), time.perf_counter() - begun, reached, why)
+            if reached or failed:
+                return here
+            if last is None or residual <= 0.5 * best:
+                last, best = here, residual
+            elif best < FLOOR * self._problem.rtol and here.time > LONGER * last.time:
+                return last
             report(steps, residual)
 
     def _from_within(self, residual: Any) -> None:

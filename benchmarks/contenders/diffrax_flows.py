@@ -17,7 +17,7 @@ def prepare(solver: str, problem: Problem) -> Ready:
 
     def solve(report: Report) -> Answer:
         done = flow.run(report)
-        return Answer(done.w, done.steps, done.reached, done.why, work={"flow_time": done.time})
+        return Answer(done.w, done.steps, done.reached, done.why, {"flow_time": done.time}, done.seconds)
 
     return Ready(solve, flow.compile_seconds)
 

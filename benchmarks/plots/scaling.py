@@ -33,6 +33,8 @@ def _curves(ax: Any, rows: list[dict[str, Any]], size: str, label: str, flow: st
         ax.plot(x, np.exp(level) * x**power, "-", color=colour, linewidth=0.8)
     ax.set_xscale("log")
     ax.set_yscale("log")
+    ax.set_xticks([row[size] for row in rows], [f"{row[size]:,}" for row in rows])
+    ax.set_xticks([], minor=True)
     ax.set_xlabel(label)
     ax.set_ylabel("seconds")
     ax.legend(frameon=False, title="fitted exponent", fontsize=9)

@@ -79,7 +79,7 @@ def notes(effort: Effort) -> list[str]:
     return [
         "`error` is ||w - w*|| / ||w*|| with w* the exact limit in extended precision, `residual` ||X w - y|| / ||y||. "
         "Gradient descent stops at loss ||X w - y||^2 / N <= 1e-4, the others at relative residual 1e-10; an explicit "
-        "method that no longer halves its residual (it hovers near its tolerance for ever) is ended there. "
+        "method whose residual falls no more (it hovers near its tolerance) is charged up to where it stopped falling. "
         "Where `seconds` and `CPU s` differ, other processes had the core as well. "
         f"`times ours` is in units of `{FULL}` at rtol 1e-8 of the same run. Absolute tolerance of the rivals: rtol "
         "sqrt(alpha). The reduced dual knows the theory, so it is no simulation of the parameters; "

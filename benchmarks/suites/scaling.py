@@ -43,6 +43,7 @@ def run(effort: Effort) -> Outcome:
     growth = cells[1]["seconds"] / cells[0]["seconds"]
     bars = [
         Bar("exponent in d from 1e3 to 1e5, flow", exponents["d, flow"], "<=", 1.1, unit=""),
+        Bar("exponent in d from 1e3 to 1e5, one step of the flow", exponents["d, step"], "<=", 1.1, unit=""),
         Bar("exponent in d from 1e3 to 1e5, fit", exponents["d, fit"], "<=", 1.1, unit=""),
         Bar(f"time of {cells[1]['cells']} cells over that of {cells[0]['cells']}", growth, "<=", 10.0),
     ]
