@@ -12,7 +12,7 @@ export MKL_NUM_THREADS := 1
 NUMERICS := tests/flows tests/models tests/regularizers tests/datasets tests/test_comparison.py tests/test_run.py
 WITH_PYTHON := PYTHONPATH=$(CURDIR) $(PYTHON) -m pytest
 
-.PHONY: setup setup-test demo serve test test-long test-numerics test-gpu lint format openapi clean help
+.PHONY: setup setup-test demo serve test test-long test-numerics test-gpu bench bench-full lint format openapi clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -38,6 +38,11 @@ $(VENV)/.test: $(VENV)/.server
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
+$(VENV)/.bench: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing what the benchmarks need ..." >&2
+	@$(PIP) --editable '.[bench]'
+	@touch $@
+
 demo: setup      ## the paper's figure over HTTP: start, submit, plot, stop
 	@$(BIN)/initshape demo
 
@@ -55,6 +60,12 @@ test-numerics:   ## the numerics with what PYTHON=... has: jax, numpy, scipy, py
 
 test-gpu:        ## what needs a CUDA device, with what PYTHON=... has
 	@XLA_PYTHON_CLIENT_PREALLOCATE=false $(WITH_PYTHON) -m gpu $(NUMERICS)
+
+bench: $(VENV)/.bench   ## ratios within one run, ten minutes; ONLY=fit runs one; writes benchmarks/README.md
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+bench-full: $(VENV)/.bench   ## the same with nothing extrapolated: hours
+	@$(BIN)/python -m benchmarks --full $(if $(ONLY),--only $(ONLY))
 
 lint: setup-test   ## style, types, import rules
 	@$(BIN)/ruff check .

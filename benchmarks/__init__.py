@@ -1,0 +1,1 @@
+"""Ratios within one run: this project against what a user would otherwise run. Nothing imports this package."""

@@ -1,0 +1,1 @@
+"""What a user would otherwise run, written here from its published description."""
