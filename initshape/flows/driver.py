@@ -64,6 +64,7 @@ class Run:
         self._padded, self._problem, self._controls, self._state = compiled_arguments(
             begin, integrator, settings, self._threshold, (self.recorder.first, self.recorder.ratio)
         )
+        self._first: Verdict | None = None
         self._events = self._watched()
         self._problem, self._controls, self._state = jax.device_put((self._problem, self._controls, self._state))
         self._block: Block | None = None
@@ -73,7 +74,7 @@ class Run:
     def go(self) -> End:
         """Runs blocks until a verdict, a completion that may be trusted, or the end of the wall-clock time."""
         completed = None
-        verdict: Verdict | None = verdict_at_start(self._begin, self._threshold)
+        verdict: Verdict | None = verdict_at_start(self._begin, self._threshold) if self._first is None else self._first
         while True:
             if verdict in (Verdict.relative_residual, Verdict.rounding_floor):
                 at_the_floor = verdict is Verdict.rounding_floor
@@ -157,7 +158,10 @@ class Run:
             return None
         design, samples = self._problem.X, float(self._problem.samples)
         events = Events(Field(self._padded, self._begin.loss, design.rows, self._problem.y, samples))
-        self._state = events.begin(self._state)
+        try:
+            self._state = events.begin(self._state)
+        except StuckError:
+            self._first = Verdict.kinks
         return events
 
     def _switch(self) -> Verdict:
@@ -199,6 +203,6 @@ class Run:
                 "newton_iterations": int(state.iterations),
                 "kernels": int(state.kernels),
                 "blocks": self._blocks,
-                **({} if self._events is None else {"kinks": int(state.kinks.changes)}),
+                **({"kinks": int(state.kinks.changes)} if state.kinks else {}),
             },
         )

@@ -20,17 +20,17 @@ from scipy.linalg import qr
 from scipy.optimize import lsq_linear
 
 from initshape.flows.completion import Completed, complete
-from initshape.flows.kinks import NOISE, Branch, Kinks, branch_of, margins
+from initshape.flows.kinks import DEPENDENT, NOISE, Branch, Kinks, bounds, branch_of, margins
 from initshape.flows.loss import AbstractLoss
 from initshape.flows.settings import Floats
 from initshape.flows.shapes import bucket
 from initshape.flows.state import FlowState, Verdict
 from initshape.models import AbstractModel
-from initshape.models.kinks import gated, slope_gap, unit_forces, unit_inputs, unit_normals, unit_scales
+from initshape.models.kinks import beyond, curved, gated, unit_inputs, unit_normals, unit_scales
 
 Integers = npt.NDArray[np.int64]
-REST = 1e-14
-"""Distance of held units from their kinks, relative to the terms of their input; below `NOISE`."""
+ROUNDS, SETTLED = 50, 1e-9
+"""Iterations for multipliers of units in several layers, and the relative change at which they have settled."""
 ENDLESS, NO_TIME = 1000, 1e-10
 """So many events within so short a time, relative to the time, are no progress."""
 
@@ -54,7 +54,7 @@ class Switched(NamedTuple):
 
 
 class StuckError(Exception):
-    """Events without end, or a network of more than two layers held at a kink, which is a curved surface there."""
+    """Events without end, or units at their kinks for which no slopes are found."""
 
 
 class Events:
@@ -96,9 +96,8 @@ def first_branch(field: Field, theta: Floats) -> Switched:
     """The branch at time 0. Units exactly on their kink (w_i = 0, say) are judged as at an event."""
     inputs = unit_inputs(field.model, theta, field.X)
     near = np.abs(inputs) <= NOISE * unit_scales(field.model, theta, field.X)
-    reach = np.tile(np.any(field.X != 0.0, axis=1), len(inputs) // len(field.X))
     kinks = _kinks(field, theta, inputs > 0.0, np.empty(0, dtype=np.int64), bucket(len(field.X)))
-    return _settle(field, theta, kinks, np.flatnonzero(near & reach), np.empty(0, dtype=np.int64))
+    return _settle(field, theta, kinks, np.flatnonzero(near), np.empty(0, dtype=np.int64))
 
 
 def switch(field: Field, theta: Floats, kinks: Kinks) -> Switched:
@@ -115,107 +114,99 @@ def switch(field: Field, theta: Floats, kinks: Kinks) -> Switched:
 def _settle(field: Field, theta: Floats, kinks: Kinks, reached: Integers, held: Integers) -> Switched:
     """New sides for the units `reached`, and which of them and of the units already held are held from now on."""
     model, loss, X, y, samples = field
-    data = gated(model, X, kinks.sides)
-    residual = loss.residual(model.outputs(theta, data), y)
-    forces = slope_gap(model) * unit_forces(model, theta, data, residual) / samples
-    sides = kinks.sides.copy()
+    if curved(model):
+        kinks, reached = _fed(field, theta, kinks, reached, held)
+    old, sides = Branch(model, kinks), kinks.sides.copy()
+    residual = loss.residual(old.outputs(theta, X), y)
+    V = model.vjp(theta, old.gated(X), residual) / samples
+    mu = old.multipliers(theta, X, V)
+    forces = bounds(old, theta, X, residual, np.float64(samples), mu)
+    at_kink = np.concatenate([reached, held])
     # Where the slope jumps upwards along theta' a kink pushes away on both sides: such units cross.
-    free = np.concatenate([reached, held])
-    crossing, candidates = free[forces[free] >= 0.0], free[forces[free] < 0.0]
-    if len(crossing):
-        speeds = _speeds(field, theta, kinks, crossing)
-        sides[crossing] = np.where(speeds == 0.0, False, speeds > 0.0)
-    if model_is_curved(model):
-        sides[candidates] = _crossed(field, theta, kinks, candidates)
-        kept = np.empty(0, dtype=np.int64)
-    else:
-        sides[candidates] = False
-        largest = float(np.max(np.abs(forces)))
-        kept = candidates[_held(field, theta, sides, candidates, forces[candidates], largest)]
+    crossing, candidates = at_kink[forces[at_kink] >= 0.0], at_kink[forces[at_kink] < 0.0]
+    normals = unit_normals(model, theta, old.gated(X), crossing)
+    sides[crossing] = normals @ old.vjp(theta, X, residual) > 0.0
+    sides[candidates] = False
+    guess = np.zeros(len(sides))
+    guess[kinks.units[kinks.used]] = mu[kinks.used]
+    kept = candidates[_held(field, theta, sides, candidates, guess[candidates])]
     changed = np.count_nonzero(sides != kinks.sides) + len(np.setxor1d(kept, held))
     after = _kinks(field, theta, sides, kept, len(kinks.units))._replace(changes=kinks.changes + np.int64(changed))
-    for at_kink in (kinks, after):  # a released unit starts from its kink, too
-        theta = theta - _off_kink(field, theta, at_kink) @ at_kink.normals
     branch = Branch(model, after)
+    for at in (old, branch):  # a released unit starts from its kink, too
+        theta = at.onto(theta, X)
     slope = branch.vjp(theta, X, loss.residual(branch.outputs(theta, X), y)) / samples
     return Switched(theta, slope, after)
 
 
-def _off_kink(field: Field, theta: Floats, kinks: Kinks) -> Floats:
-    """What to take off along the normals: held units then are on the negative side of their kinks, by rounding.
+def _fed(field: Field, theta: Floats, kinks: Kinks, reached: Integers, held: Integers) -> tuple[Kinks, Integers]:
+    """Without units that only reach their kinks because the one below that feeds them does.
 
-    That is the side whose slope a unit at zero is said to have, and makes whoever evaluates the network see it.
+    **Errors**: StuckError where a held unit loses all that feeds it, or several units feed the same ones from zero.
     """
-    scales = unit_scales(field.model, theta, field.X)[kinks.units]
-    inputs = kinks.normals @ theta + np.where(kinks.used, REST * scales, 0.0)
-    return np.asarray(kinks.inverse @ inputs)
-
-
-def model_is_curved(model: AbstractModel) -> bool:
-    """Whether the kinks of the model depend on theta."""
-    return getattr(model, "depth", 2) > 2
-
-
-def _speeds(field: Field, theta: Floats, kinks: Kinks, units: Integers) -> Floats:
-    """dg/dt of units on the branch `kinks`, by central differences of g, which is a polynomial in theta there."""
-    model, loss, X, y, samples = field
-    branch = Branch(model, kinks)
-    slope = branch.vjp(theta, X, loss.residual(branch.outputs(theta, X), y)) / samples
-    size = float(np.linalg.norm(slope)) or 1.0
-    step = 1e-4 * float(np.linalg.norm(theta)) / size
-    data = gated(model, X, kinks.sides)
-    ahead, behind = (unit_inputs(model, theta + sign * step * slope, data)[units] for sign in (1.0, -1.0))
-    return np.asarray((ahead - behind) / (2.0 * step))
-
-
-def _crossed(field: Field, theta: Floats, kinks: Kinks, units: Integers) -> npt.NDArray[np.bool_]:
-    """The other side, if theta' there leads away from the kink. **Errors**: StuckError if it leads back."""
-    sides = kinks.sides.copy()
-    sides[units] = ~sides[units]
-    speeds = _speeds(field, theta, kinks._replace(sides=sides), units)
-    if np.any(np.where(sides[units], speeds, -speeds) < 0.0):
-        raise StuckError
-    return np.asarray(sides[units])
+    at_kink = np.zeros(len(kinks.sides), dtype=np.bool_)
+    at_kink[reached] = at_kink[held] = True
+    try:
+        sides, starved = beyond(field.model, theta, field.X, kinks.sides, at_kink)
+    except ValueError as error:
+        raise StuckError(str(error)) from error
+    if np.any(starved[held]):
+        raise StuckError("a held unit is fed no longer")
+    return kinks._replace(sides=sides), reached[~starved[reached]]
 
 
 def _held(
-    field: Field, theta: Floats, sides: npt.NDArray[np.bool_], units: Integers, forces: Floats, largest: float
+    field: Field, theta: Floats, sides: npt.NDArray[np.bool_], units: Integers, guess: Floats
 ) -> npt.NDArray[np.bool_]:
     """Which units at their kinks stay there; sets the sides of the others.
 
-    With all of them off, theta' = V; slopes between s and 1 add mu_k normal_k, forces_k <= mu_k <= 0. `largest` is
-    the largest force on any unit. The element of
-    least norm is the only one that no unit leaves again: mu_k = 0 leads off to the negative side, mu_k = forces_k to
-    the positive one, anything between holds.
+    With all of them off, theta' = V; slopes between s and 1 add mu_k normal_k, c_k <= mu_k <= 0. The element of least
+    norm is the only one that no unit leaves again: mu_k = 0 leads off to the negative side, mu_k = c_k to the positive
+    one, anything between holds. In deeper networks c_k depends on mu of the units above, which iteration settles from
+    a `guess` of mu.
+
+    **Errors**: StuckError if it does not.
     """
     if len(units) == 0:
         return np.zeros(0, dtype=np.bool_)
     model, loss, X, y, samples = field
-    data = gated(model, X, sides)
-    V = model.vjp(theta, data, loss.residual(model.outputs(theta, data), y)) / samples
-    normals = unit_normals(model, theta, X, units)
-    lengths = np.linalg.norm(normals, axis=1)
-    basis, factor = qr((normals / lengths[:, None]).T, mode="economic", check_finite=False)
-    size = float(np.linalg.norm(V))
+    branch = Branch(model, _kinks(field, theta, sides, units, len(units)))
+    residual = loss.residual(branch.outputs(theta, X), y)
+    V = model.vjp(theta, branch.gated(X), residual) / samples
+    normals = unit_normals(model, theta, branch.gated(X), units)
+    lengths, size = np.linalg.norm(normals, axis=1), float(np.linalg.norm(V))
+    fed = lengths > 0.0
+    if not np.all(fed):  # nothing comes in: the input is zero and stays so, off
+        kept = np.zeros(len(units), dtype=np.bool_)
+        kept[fed] = _held(field, theta, sides, units[fed], guess[fed])
+        return kept
     if size == 0.0:
-        sides[units] = False
         return np.zeros(len(units), dtype=np.bool_)
-    # A unit is kept where rounding of V, a difference of terms of the size of the forces, decides.
-    room, noise = -forces * lengths / size, NOISE * largest * lengths / size
-    found = lsq_linear(factor, -(basis.T @ V) / size, (-room - noise, noise), method="bvls", tol=1e-15)
-    sides[units] = found.active_mask < 0
-    return np.asarray(found.active_mask == 0)
+    basis, factor = qr((normals / lengths[:, None]).T, mode="economic", check_finite=False)
+    mu, used = np.zeros(len(branch.kinks.units)), np.flatnonzero(branch.kinks.used)
+    mu[used] = guess
+    for _ in range(ROUNDS if curved(model) else 1):
+        forces = bounds(branch, theta, X, residual, np.float64(samples), mu)
+        # A unit is kept where rounding of V, a difference of terms of the size of the forces, decides.
+        room, noise = np.maximum(-forces[units], 0.0), NOISE * float(np.max(np.abs(forces)))
+        scale = lengths / size
+        found = lsq_linear(factor, -(basis.T @ V) / size, (-(room + noise) * scale, noise * scale), "bvls", 1e-15)
+        before, mu = mu, mu.copy()
+        mu[used] = found.x / scale
+        if not curved(model) or np.max(np.abs(mu - before)) <= SETTLED * np.max(np.abs(forces)):
+            repelled = forces[units] >= 0.0
+            speeds = normals @ (V + mu[used] @ normals)
+            sides[units] = np.where(repelled, speeds > 0.0, found.active_mask < 0)
+            return np.asarray((found.active_mask == 0) & ~repelled)
+    raise StuckError("units of several layers at their kinks find no slopes that hold")
 
 
 def _kinks(field: Field, theta: Floats, sides: npt.NDArray[np.bool_], held: Integers, room: int) -> Kinks:
     """With `room` slots, or more if more are needed: another number of slots is another compiled program."""
     slots = max(bucket(len(held)), room)
     normals = np.zeros((slots, len(theta)))
-    if len(held):
-        normals[: len(held)] = unit_normals(field.model, theta, field.X, held)
-    inverse = np.zeros((slots, slots))
-    inside = normals[: len(held)]
-    inverse[: len(held), : len(held)] = np.linalg.pinv(inside @ inside.T, hermitian=True)
+    normals[: len(held)] = unit_normals(field.model, theta, gated(field.model, field.X, sides), held)
+    inverse = np.linalg.pinv(normals @ normals.T, rtol=DEPENDENT, hermitian=True)
     units = np.zeros(slots, dtype=np.int64)
     units[: len(held)] = held
     mask = np.zeros(len(sides), dtype=np.bool_)
