@@ -258,11 +258,19 @@ def _jump(
     attempt: Attempt,
     lowest: Array,
 ) -> Array:
-    """Bound, parameter by parameter, of how theta' changes at the end if units whose margin was negative change."""
+    """Bound, parameter by parameter, of how theta' changes at the end if units whose margin was negative change.
+
+    Units above one that crosses follow it where nothing else feeds them, so the sides of the network itself at the
+    end are a second candidate.
+    """
     units, slots = len(kinks.sides), len(kinks.units)
     crossed = lowest[:units] < 0.0
-    other = Branch(model, kinks._replace(sides=kinks.sides ^ crossed))
-    residual = loss.residual(other.outputs(attempt.theta, problem.X), problem.y)
-    flipped = other.vjp(attempt.theta, problem.X, residual) / problem.samples
+    actual = (unit_inputs(model, attempt.theta, problem.X) > 0.0) & ~kinks.held
     excess = jnp.maximum(-lowest[units : units + slots], 0.0) + jnp.maximum(-lowest[units + slots :], 0.0)
-    return abs(flipped - attempt.slope) + jnp.where(kinks.used, excess, 0.0) @ abs(kinks.normals)
+    jump = jnp.where(kinks.used, excess, 0.0) @ abs(kinks.normals)
+    for sides in (kinks.sides ^ crossed, actual):
+        other = Branch(model, kinks._replace(sides=sides))
+        residual = loss.residual(other.outputs(attempt.theta, problem.X), problem.y)
+        flipped = other.vjp(attempt.theta, problem.X, residual) / problem.samples
+        jump = jnp.maximum(jump, abs(flipped - attempt.slope))
+    return jump
