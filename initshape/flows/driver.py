@@ -79,8 +79,8 @@ class Run:
             if verdict in (Verdict.relative_residual, Verdict.rounding_floor):
                 at_the_floor = verdict is Verdict.rounding_floor
                 completed = self._completion(at_the_floor=at_the_floor)
-                if completed is None and not at_the_floor and self._lower_the_threshold():
-                    verdict = Verdict.running
+                if completed is None and not at_the_floor:
+                    verdict = self._lower_the_threshold()
             if verdict is not Verdict.running:
                 return self._end(verdict, completed)
             verdict = self._advance()
@@ -142,15 +142,15 @@ class Run:
         trusted = at_the_floor or done.curvature <= CURVATURE * self._settings.rtol
         return done if trusted and done.relative_residual <= wanted else None
 
-    def _lower_the_threshold(self) -> bool:
-        """Asks for a tenth of the residual, if what was requested is not reached yet."""
+    def _lower_the_threshold(self) -> Verdict:
+        """Asks for a tenth of the residual and goes on, if what was requested is not reached yet."""
         requested = self._settings.relative_residual
         if float(self._state.relative_residual) <= requested or self._threshold <= requested:
-            return False
+            return Verdict.relative_residual
         self._threshold = max(requested, 0.1 * float(self._state.relative_residual))
         self._controls = self._controls._replace(relative_residual=np.float64(self._threshold))
         self._state = self._state._replace(verdict=np.int64(Verdict.running), stalls=np.int64(0))
-        return self._events is None or self._switch() is Verdict.running
+        return Verdict.running if self._events is None else self._switch()
 
     def _watched(self) -> Events | None:
         """Where the network has kinks: what follows them, with the first branch in the state."""

@@ -11,13 +11,15 @@ of least norm).
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import deque
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import qr
-from scipy.optimize import lsq_linear
+from scipy.optimize import linprog, lsq_linear
 
 from initshape.flows.completion import Completed, complete
 from initshape.flows.kinks import DEPENDENT, NOISE, Branch, Kinks, bounds, branch_of, margins
@@ -26,9 +28,24 @@ from initshape.flows.settings import Floats
 from initshape.flows.shapes import bucket
 from initshape.flows.state import FlowState, Verdict
 from initshape.models import AbstractModel
-from initshape.models.kinks import beyond, curved, gated, unit_inputs, unit_normals, unit_scales
+from initshape.models.kinks import (
+    at_rest,
+    beyond,
+    curved,
+    gated,
+    slope_gap,
+    unit_inputs,
+    unit_normals,
+    unit_scales,
+    unit_speeds,
+)
 
 Integers = npt.NDArray[np.int64]
+NOBODY: Integers = np.empty(0, dtype=np.int64)
+CHOICES = 64
+"""At most so many ways to go on are tried where several units at their kinks feed the same ones."""
+LEAVING = 1e-9
+"""Speed towards or from a kink that is rounding, relative to what theta' could do to it."""
 ROUNDS, SETTLED = 50, 1e-9
 """Iterations for multipliers of units in several layers, and the relative change at which they have settled."""
 ENDLESS, NO_TIME = 1000, 1e-10
@@ -54,7 +71,7 @@ class Switched(NamedTuple):
 
 
 class StuckError(Exception):
-    """Events without end, or units at their kinks for which no slopes are found."""
+    """Events without end, or units at their kinks for which no branch, or more than one, is found."""
 
 
 class Events:
@@ -93,11 +110,9 @@ def _host(kinks: Any) -> Kinks:
 
 
 def first_branch(field: Field, theta: Floats) -> Switched:
-    """The branch at time 0. Units exactly on their kink (w_i = 0, say) are judged as at an event."""
-    inputs = unit_inputs(field.model, theta, field.X)
-    near = np.abs(inputs) <= NOISE * unit_scales(field.model, theta, field.X)
-    kinks = _kinks(field, theta, inputs > 0.0, np.empty(0, dtype=np.int64), bucket(len(field.X)))
-    return _settle(field, theta, kinks, np.flatnonzero(near), np.empty(0, dtype=np.int64))
+    """The branch at time 0. Units exactly on their kink (w_i = 0, say) are judged as at an event, coming from below."""
+    kinks = _kinks(field, theta, unit_inputs(field.model, theta, field.X) > 0.0, NOBODY, bucket(len(field.X)))
+    return _settle(field, theta, kinks, _near(field, theta), NOBODY, start=True)
 
 
 def switch(field: Field, theta: Floats, kinks: Kinks) -> Switched:
@@ -107,15 +122,73 @@ def switch(field: Field, theta: Floats, kinks: Kinks) -> Switched:
     """
     model, loss, X, y, samples = field
     broken = margins(model, loss, X, y, np.float64(samples), kinks, theta) < 0.0
-    crossing = np.flatnonzero(broken[: len(kinks.sides)])
-    return _settle(field, theta, kinks, crossing, kinks.units[kinks.used])
+    reached = broken[: len(kinks.sides)]
+    reached[_near(field, theta)] = True  # where samples are parallel, units follow others along their kinks
+    held = kinks.units[kinks.used]
+    reached[held] = False
+    return _settle(field, theta, kinks, np.flatnonzero(reached), held, start=False)
 
 
-def _settle(field: Field, theta: Floats, kinks: Kinks, reached: Integers, held: Integers) -> Switched:
-    """New sides for the units `reached`, and which of them and of the units already held are held from now on."""
+def _near(field: Field, theta: Floats) -> Integers:
+    """Units at their kinks up to rounding, on samples that are not zero."""
+    inputs, scales = unit_inputs(field.model, theta, field.X), unit_scales(field.model, theta, field.X)
+    some = np.any(field.X != 0.0, axis=1)
+    return np.flatnonzero((np.abs(inputs) <= NOISE * scales) & np.tile(some, len(inputs) // len(some)))
+
+
+def _settle(field: Field, theta: Floats, kinks: Kinks, reached: Integers, held: Integers, *, start: bool) -> Switched:
+    """New sides for the units `reached`, and which of them and of the units already held are held from now on.
+
+    The new branch is the one that its own theta' does not leave again. Where several units could be the first to feed
+    the ones above, each is tried; the others then have to leave for their negative sides.
+
+    **Errors**: StuckError where no branch, or more than one, is left.
+    """
+    if not curved(field.model):
+        return _branch(field, theta, kinks, reached, held, NOBODY, start=start)
+    at_kink = np.zeros(len(kinks.sides), dtype=np.bool_)
+    at_kink[reached] = at_kink[held] = True
+    below = beyond(field.model, theta, field.X, kinks.sides, at_kink)
+    if below.sources and slope_gap(field.model) < 1.0:
+        raise StuckError("a unit that alone feeds others reaches its kink, where a leaky activation turns them all")
+    groups = [group for group in below.sources if len(group) > 1]
+    if math.prod(len(group) + 1 for group in groups) > CHOICES:
+        raise StuckError("many units at their kinks feed the same ones")
+    lost, reached = held[below.starved[held]], reached[~below.starved[reached]]
+    if len(lost):  # held at zero by weights that now get no signal at all
+        changes = kinks.changes + np.int64(len(lost))
+        held = held[~below.starved[held]]
+        kinks = _kinks(field, theta, kinks.sides, held, len(kinks.units))._replace(changes=changes)
+    found, reason = [], ""
+    for leaders in itertools.product(*(np.append(NOBODY, [-1, *group]) for group in groups)):
+        sides = beyond(field.model, theta, field.X, kinks.sides, at_kink, leaders).sides & ~kinks.held
+        followers = np.concatenate([NOBODY, *(group[group != a] for group, a in zip(groups, leaders, strict=True))])
+        try:
+            found.append(_branch(field, theta, kinks._replace(sides=sides), reached, held, followers, start=start))
+        except StuckError as error:
+            reason = str(error)
+        if start and found:  # from below: nothing comes in unless it has to
+            break
+    if len(found) != 1:
+        raise StuckError("units that feed the same ones may go on in more than one way" if found else reason)
+    return found[0]
+
+
+def _branch(
+    field: Field,
+    theta: Floats,
+    kinks: Kinks,
+    reached: Integers,
+    held: Integers,
+    followers: Integers,
+    *,
+    start: bool,
+) -> Switched:
+    """The branch for given sides of all units that are not at their kinks. **Errors**: StuckError if it does not last.
+
+    `followers` have to leave for the negative side.
+    """
     model, loss, X, y, samples = field
-    if curved(model):
-        kinks, reached = _fed(field, theta, kinks, reached, held)
     old, sides = Branch(model, kinks), kinks.sides.copy()
     residual = loss.residual(old.outputs(theta, X), y)
     V = model.vjp(theta, old.gated(X), residual) / samples
@@ -124,8 +197,7 @@ def _settle(field: Field, theta: Floats, kinks: Kinks, reached: Integers, held: 
     at_kink = np.concatenate([reached, held])
     # Where the slope jumps upwards along theta' a kink pushes away on both sides: such units cross.
     crossing, candidates = at_kink[forces[at_kink] >= 0.0], at_kink[forces[at_kink] < 0.0]
-    normals = unit_normals(model, theta, old.gated(X), crossing)
-    sides[crossing] = normals @ old.vjp(theta, X, residual) > 0.0
+    sides[crossing] = unit_speeds(model, theta, old.gated(X), old.vjp(theta, X, residual))[crossing] > 0.0
     sides[candidates] = False
     guess = np.zeros(len(sides))
     guess[kinks.units[kinks.used]] = mu[kinks.used]
@@ -136,23 +208,60 @@ def _settle(field: Field, theta: Floats, kinks: Kinks, reached: Integers, held: 
     for at in (old, branch):  # a released unit starts from its kink, too
         theta = at.onto(theta, X)
     slope = branch.vjp(theta, X, loss.residual(branch.outputs(theta, X), y)) / samples
+    _check(field, theta, branch, slope, at_kink, followers, float(np.linalg.norm(V)), start=start)
     return Switched(theta, slope, after)
 
 
-def _fed(field: Field, theta: Floats, kinks: Kinks, reached: Integers, held: Integers) -> tuple[Kinks, Integers]:
-    """Without units that only reach their kinks because the one below that feeds them does.
-
-    **Errors**: StuckError where a held unit loses all that feeds it, or several units feed the same ones from zero.
+def _check(
+    field: Field,
+    theta: Floats,
+    branch: Branch,
+    slope: Floats,
+    at_kink: Integers,
+    followers: Integers,
+    size: float,
+    *,
+    start: bool,
+) -> None:
+    """**Errors**: StuckError where theta' leads a unit back to the kink that it leaves, or where units that are held
+    share their motion with others: then only one sign pattern of several is possible, and slopes are not free.
     """
-    at_kink = np.zeros(len(kinks.sides), dtype=np.bool_)
-    at_kink[reached] = at_kink[held] = True
-    try:
-        sides, starved = beyond(field.model, theta, field.X, kinks.sides, at_kink)
-    except ValueError as error:
-        raise StuckError(str(error)) from error
-    if np.any(starved[held]):
-        raise StuckError("a held unit is fed no longer")
-    return kinks._replace(sides=sides), reached[~starved[reached]]
+    data, kinks = branch.gated(field.X), branch.kinks
+    free = at_kink[~kinks.held[at_kink]]
+    speeds = unit_speeds(field.model, theta, data, slope) * np.where(kinks.sides, 1.0, -1.0)
+    widths = np.tile(np.linalg.norm(field.X, axis=1), len(speeds) // len(field.X))
+    allowed = LEAVING * widths * size * max(1.0, float(np.max(np.abs(theta))) ** (field.model.degree - 2))
+    if np.any(speeds[free] < -allowed[free]):
+        raise StuckError("units at their kinks find no branch that lasts")
+    if not start and np.any(kinks.sides[followers] | kinks.held[followers] | (speeds[followers] <= allowed[followers])):
+        raise StuckError("several units at their kinks feed the same ones")
+    if start:
+        return
+    staying = free[(np.abs(speeds[free]) <= allowed[free]) & (unit_scales(field.model, theta, data)[free] > 0.0)]
+    held = kinks.units[kinks.used]
+    if len(staying) and not _side_by_side(
+        unit_normals(field.model, theta, data, staying) * np.where(kinks.sides, 1.0, -1.0)[staying, None],
+        unit_normals(field.model, theta, data, held),
+    ):
+        raise StuckError("units on parallel samples stay at one kink together")
+
+
+def _side_by_side(towards: Floats, held: Floats) -> bool:
+    """Whether some small change of theta along held kinks takes all other units off their kinks at once.
+
+    `towards` are their normals, each to its own side. **Shape**: (K, P), (Q, P).
+    """
+    both = np.concatenate([towards, held])
+    lengths = np.linalg.norm(both, axis=1, keepdims=True)
+    both = both / np.where(lengths > 0.0, lengths, 1.0)
+    basis = qr(both.T, mode="economic", check_finite=False, pivoting=True)[0]
+    inside, count = both @ basis, len(towards)
+    inside, count = inside[lengths[:, 0] > 0.0], int(np.count_nonzero(lengths[:count]))
+    found = linprog(
+        np.zeros(basis.shape[1]), -inside[:count], -np.ones(count), inside[count:], np.zeros(len(inside) - count),
+        bounds=(-1.0 / DEPENDENT**0.5, 1.0 / DEPENDENT**0.5),
+    )  # fmt: skip
+    return bool(found.status == 0)
 
 
 def _held(
@@ -167,21 +276,26 @@ def _held(
 
     **Errors**: StuckError if it does not.
     """
+    kept = np.zeros(len(units), dtype=np.bool_)
     if len(units) == 0:
-        return np.zeros(0, dtype=np.bool_)
+        return kept
     model, loss, X, y, samples = field
+    data = gated(model, X, sides)
+    residual = loss.residual(model.outputs(theta, data), y)
+    V = model.vjp(theta, data, residual) / samples
+    idle = at_rest(model, V, units, len(X))
+    if np.any(idle):
+        kept[~idle] = _held(field, theta, sides, units[~idle], guess[~idle])
+        return kept
     branch = Branch(model, _kinks(field, theta, sides, units, len(units)))
-    residual = loss.residual(branch.outputs(theta, X), y)
-    V = model.vjp(theta, branch.gated(X), residual) / samples
     normals = unit_normals(model, theta, branch.gated(X), units)
     lengths, size = np.linalg.norm(normals, axis=1), float(np.linalg.norm(V))
     fed = lengths > 0.0
     if not np.all(fed):  # nothing comes in: the input is zero and stays so, off
-        kept = np.zeros(len(units), dtype=np.bool_)
         kept[fed] = _held(field, theta, sides, units[fed], guess[fed])
         return kept
     if size == 0.0:
-        return np.zeros(len(units), dtype=np.bool_)
+        return kept
     basis, factor = qr((normals / lengths[:, None]).T, mode="economic", check_finite=False)
     mu, used = np.zeros(len(branch.kinks.units)), np.flatnonzero(branch.kinks.used)
     mu[used] = guess

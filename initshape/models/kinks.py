@@ -9,9 +9,9 @@ smoothly past its kinks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -117,18 +117,53 @@ def unit_normals(model: AbstractModel, theta: Array, X: Any, units: Array) -> Ar
     return xp.concat(parts[::-1], axis=-1)
 
 
-def beyond(model: AbstractModel, theta: Array, X: Array, sides: Array, at_kink: Array) -> tuple[Array, Array]:
-    """Sides of all units just beyond the kinks at which the units `at_kink` are, and which get no signal there.
+def unit_speeds(model: AbstractModel, theta: Array, X: Any, v: Array) -> Array:
+    """dg of every unit for a change v of theta, grad g . v, on the branch of X. **Shape**: theta, v (P,) -> (U,)."""
+    assert isinstance(model, FullyConnected)  # noqa: S101
+    layers, changes = model.layers(theta), model.layers(v)
+    passed = rectified_layers.forward(layers, X, model.negative_slope)
+    speeds = [changes[0] @ X.T]
+    for k in range(1, len(layers) - 1):
+        carried = layers[k] @ (passed.slopes[k - 1] * speeds[-1])
+        speeds.append(changes[k] @ passed.activations[k - 1] + carried)
+    return _flat(theta, speeds)
 
-    At a kink a unit sends no signal. Units above that get none from elsewhere are on the sides that its first signal
-    puts them on. NumPy. **Shape**: sides, at_kink (U,) of bool; returns sides (U,), starved (U,).
 
-    **Errors**: ValueError where several units at their kinks would decide about the same ones together.
+def at_rest(model: AbstractModel, v: Array, units: Array, samples: int) -> Array:
+    """Units whose normal cannot meet v: two layers, and the weights of their neuron do not move. **Shape**: (Q,)."""
+    assert isinstance(model, FullyConnected)  # noqa: S101
+    if curved(model):
+        return np.zeros(len(units), dtype=np.bool_)
+    still: Array = ~np.any(model.layers(v)[0], axis=1)
+    return still[units // samples]
+
+
+class Beyond(NamedTuple):
+    """Sides just beyond the kinks, units that get no signal at all, and which units at their kinks could feed others.
+
+    **Shape**: sides, starved (U,); sources: an array of units for each sample that is fed by units at their kinks only.
+    """
+
+    sides: Array
+    starved: Array
+    sources: list[Array]
+
+
+def beyond(
+    model: AbstractModel, theta: Array, X: Array, sides: Array, at_kink: Array, leaders: Collection[int] = ()
+) -> Beyond:
+    """What is above the kinks at which the units `at_kink` are. NumPy.
+
+    At a kink a unit sends no signal. Units above that get none from elsewhere are on the sides that its first signal,
+    a positive one, puts them on; where several units could send it, that of the one in `leaders`, else nothing comes.
+
+    **Shape**: sides, at_kink (U,) of bool.
     """
     assert isinstance(model, FullyConnected)  # noqa: S101
     layers, count = model.layers(theta), len(X)
     sides, reached = sides.reshape(-1, model.width, count).copy(), at_kink.reshape(-1, model.width, count)
     starved = np.zeros_like(sides)
+    sources = []
     signal = X.T
     for k, matrix in enumerate(layers[:-1]):
         empty = ~np.any(signal, axis=0)
@@ -139,11 +174,15 @@ def beyond(model: AbstractModel, theta: Array, X: Array, sides: Array, at_kink: 
             break
         for n in np.flatnonzero(~np.any(signal, axis=0) & ~empty):
             first = np.flatnonzero(reached[k, :, n])
-            if len(first) > 1:
-                raise ValueError("several units at their kinks feed the same ones")
-            if len(first) == 1:
-                _pulse(model, layers, sides, k, int(first[0]), int(n))
-    return sides.reshape(-1), starved.reshape(-1)
+            units = (k * model.width + first) * count + n
+            if len(first) == 0:
+                continue
+            sources.append(units)
+            leading = first if len(first) == 1 else first[np.isin(units, list(leaders))]
+            sides[k + 1 :, :, n] = False
+            if len(leading):
+                _pulse(model, layers, sides, k, int(leading[0]), int(n))
+    return Beyond(sides.reshape(-1), starved.reshape(-1), sources)
 
 
 def _pulse(model: FullyConnected, layers: Sequence[Array], sides: Array, layer: int, neuron: int, sample: int) -> None:
