@@ -152,7 +152,7 @@ def _settle(field: Field, theta: Floats, kinks: Kinks, reached: Integers, held: 
     if below.sources and slope_gap(field.model) < 1.0:
         raise StuckError("a unit that alone feeds others reaches its kink, where a leaky activation turns them all")
     groups = [group for group in below.sources if len(group) > 1]
-    if math.prod(len(group) + 1 for group in groups) > CHOICES:
+    if not start and math.prod(len(group) + 1 for group in groups) > CHOICES:
         raise StuckError("many units at their kinks feed the same ones")
     lost, reached = held[below.starved[held]], reached[~below.starved[reached]]
     if len(lost):  # held at zero by weights that now get no signal at all
@@ -160,7 +160,7 @@ def _settle(field: Field, theta: Floats, kinks: Kinks, reached: Integers, held: 
         held = held[~below.starved[held]]
         kinks = _kinks(field, theta, kinks.sides, held, len(kinks.units))._replace(changes=changes)
     found, reason = [], ""
-    for leaders in itertools.product(*(np.append(NOBODY, [-1, *group]) for group in groups)):
+    for leaders in itertools.islice(itertools.product(*([-1, *group] for group in groups)), CHOICES):
         sides = beyond(field.model, theta, field.X, kinks.sides, at_kink, leaders).sides & ~kinks.held
         followers = np.concatenate([NOBODY, *(group[group != a] for group, a in zip(groups, leaders, strict=True))])
         try:
@@ -194,6 +194,9 @@ def _branch(
     V = model.vjp(theta, old.gated(X), residual) / samples
     mu = old.multipliers(theta, X, V)
     forces = bounds(old, theta, X, residual, np.float64(samples), mu)
+    if np.any(forces[held] >= 0.0):
+        # Its output weight changed sign, say: both sides lead away now, and either is a flow.
+        raise StuckError("a held unit is pushed off its kink to both sides at once")
     at_kink = np.concatenate([reached, held])
     # Where the slope jumps upwards along theta' a kink pushes away on both sides: such units cross.
     crossing, candidates = at_kink[forces[at_kink] >= 0.0], at_kink[forces[at_kink] < 0.0]

@@ -184,9 +184,12 @@ def watch(
     def margin(x: Array) -> Array:
         return margins(model, loss, problem.X, problem.y, problem.samples, kinks, along(x))
 
-    fractions = jnp.array([NODES[0], 0.4, NODES[1], 0.82, 1.0])
+    fractions = jnp.array([0.0, NODES[0], 0.4, NODES[1], 0.82, 1.0])
     found = margin(fractions[:, None])
-    broken = (found < 0.0).any(-1)
+    dip, dipped = _lowest_dip(margin, fractions, found)
+    broken = (found[1:] < 0.0).any(-1)
+    first = jnp.where(broken.any(), fractions[1 + jnp.argmax(broken)], jnp.inf)
+    in_a_dip = (dipped < 0.0).any() & (dip < first)
 
     def holds() -> Attempt:
         landing = attempt.accepted & (attempt.step < kinks.resume)
@@ -195,12 +198,11 @@ def watch(
         return attempt._replace(next_step=step, kinks=kinks._replace(resume=resume, tries=tries))
 
     def ends() -> Attempt:
-        first = jnp.argmax(broken)
-        before = jnp.where(first > 0, first - 1, 0)
-        low = jnp.where(first > 0, fractions[before], 0.0)
-        low_margin = jnp.where(first > 0, found[before], margin(jnp.float64(0.0)))
-        where = _first_root(margin, low, fractions[first], low_margin, found[first])
-        beyond = _jump(model, loss, problem, kinks, attempt, found.min(0))
+        high = jnp.where(in_a_dip, dip, first)
+        before = jnp.searchsorted(fractions, high) - 1
+        high_margin = jnp.where(in_a_dip, dipped, found[before + 1])
+        where = _first_root(margin, fractions[before], high, found[before], high_margin)
+        beyond = _jump(model, loss, problem, kinks, attempt, jnp.minimum(found[1:].min(0), dipped))
         worth = (abs(beyond) / (controls.atol + controls.rtol * abs(attempt.theta))).max()
         # A unit that drifts through its kink by less than rounding in a step cannot be met any better.
         patience = 2.0 ** jnp.maximum(kinks.tries - PATIENT, 0)
@@ -217,7 +219,7 @@ def watch(
             kinks=kinks._replace(resume=jnp.where(event, 0.0, resume), tries=jnp.where(event, 0, kinks.tries + 1)),
         )
 
-    watched: Attempt = lax.cond(attempt.accepted & broken.any(), ends, holds)
+    watched: Attempt = lax.cond(attempt.accepted & (broken.any() | in_a_dip), ends, holds)
     return watched
 
 
@@ -226,6 +228,22 @@ def _corrected(branch: Branch, loss: AbstractLoss, problem: Problem, attempt: At
     theta = branch.onto(attempt.theta, problem.X)
     residual = loss.residual(branch.outputs(theta, problem.X), problem.y)
     return attempt._replace(theta=theta, slope=branch.vjp(theta, problem.X, residual) / problem.samples)
+
+
+def _lowest_dip(margin: Any, fractions: Array, found: Array) -> tuple[Array, Array]:
+    """Where some margin is lowest between the points that it was seen at, and all margins there.
+
+    By parabolas through three neighbouring points: a unit may touch its kink and be back before the next point.
+    """
+    x, f = fractions[:, None], found
+    rise = (f[1:] - f[:-1]) / (x[1:] - x[:-1])
+    bend = (rise[1:] - rise[:-1]) / (x[2:] - x[:-2])
+    curved_up = jnp.isfinite(bend) & (bend > 0.0)
+    lowest = 0.5 * (x[:-2] + x[1:-1]) - 0.5 * rise[:-1] / jnp.where(curved_up, bend, 1.0)
+    value = f[:-2] + (lowest - x[:-2]) * (rise[:-1] + bend * (lowest - x[1:-1]))
+    value = jnp.where(curved_up & (lowest > x[:-2]) & (lowest < x[2:]), value, jnp.inf)
+    worst = jnp.where(value.min() < 0.0, lowest.reshape(-1)[jnp.argmin(value)], 1.0)
+    return worst, margin(worst)
 
 
 def _first_root(margin: Any, low: Array, high: Array, low_margin: Array, high_margin: Array) -> Array:
