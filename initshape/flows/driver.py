@@ -174,7 +174,7 @@ class Run:
             return Verdict.kinks
         if len(self._state.kinks.units) != room:
             self._block = None
-        return Verdict.running
+        return Verdict.running if np.any(self._state.slope) else Verdict.stationary
 
     def _theta(self) -> Floats:
         return np.asarray(self._begin.model.unpad(np.asarray(self._state.theta)))

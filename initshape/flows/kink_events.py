@@ -3,7 +3,11 @@
 Gradient flow of a piecewise smooth loss is the differential inclusion theta' in -dL(theta) with Clarke's
 subdifferential, which is the limit of gradient descent with small steps. A unit whose slope jumps so that both sides
 push towards the kink is held there, with the slope between s and 1 for which its input stays zero; any other unit
-crosses. Which slope a point on a kink itself is given does not matter.
+crosses. A unit that starts on its kink comes from the negative side, as in automatic differentiation.
+
+The inclusion has several solutions where both sides push a unit off (a held unit whose output weight changes sign),
+and slopes are not free where several units on parallel samples, or below the same ones, reach their kinks together:
+such a flow ends (`StuckError`), rather than go on in one of several ways.
 
 **Source**: Filippov 1988 (sliding); Davis, Drusvyatskiy, Kakade and Lee 2020 (the inclusion, and theta' as its element
 of least norm).
@@ -205,8 +209,9 @@ def _branch(
     guess = np.zeros(len(sides))
     guess[kinks.units[kinks.used]] = mu[kinks.used]
     kept = candidates[_held(field, theta, sides, candidates, guess[candidates])]
-    changed = np.count_nonzero(sides != kinks.sides) + len(np.setxor1d(kept, held))
-    after = _kinks(field, theta, sides, kept, len(kinks.units))._replace(changes=kinks.changes + np.int64(changed))
+    after = _kinks(field, theta, sides, kept, len(kinks.units))
+    changed = np.count_nonzero((after.sides != kinks.sides) | (after.held != kinks.held))
+    after = after._replace(changes=kinks.changes + np.int64(changed))
     branch = Branch(model, after)
     for at in (old, branch):  # a released unit starts from its kink, too
         theta = at.onto(theta, X)

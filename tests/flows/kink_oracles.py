@@ -128,7 +128,13 @@ class Rounded(NamedTuple):
 def rounded(case: KinkCase, time: float, width: float = 1e-6) -> Rounded:
     """Any depth: softplus-like kinks of `width` and half of it by SciPy's Radau, extrapolated to sharp ones."""
     ends = []
-    arguments = (jnp.asarray(case.X), jnp.asarray(case.y), case.model.width, case.model.depth, case.model.negative_slope)
+    arguments = (
+        jnp.asarray(case.X),
+        jnp.asarray(case.y),
+        case.model.width,
+        case.model.depth,
+        case.model.negative_slope,
+    )
     for eps in (width, 0.5 * width):
         end = solve_ivp(
             lambda _, z, eps=eps: np.asarray(_slope(z, *arguments, eps)), (0.0, time), case.theta, method="Radau",
