@@ -25,10 +25,10 @@ def notes(model: AbstractModel, flow: FlowReport | None, regularizers: Collectio
 
 CONVENTION = (
     "At a kink of the activation the flow is the differential inclusion of Clarke's subdifferential: a unit (neuron "
-    "and sample) that both sides push towards its kink is held there, with the slope in between that keeps its input at "
-    "zero; any other unit crosses. A unit that starts exactly on its kink has the slope of the negative side, as in "
-    "automatic differentiation, unless that leads it off or holds it. kinks = {kinks} counts the units that crossed, "
-    "were held or were let go."
+    "and sample) that both sides push towards its kink is held there, with the slope in between that keeps its input "
+    "at zero; any other unit crosses. A unit that starts exactly on its kink has the slope of the negative side, as "
+    "in automatic differentiation, unless that leads it off or holds it. kinks = {kinks} counts the units that "
+    "crossed, were held or were let go."
 )
 AT_KINKS = (
     "At a kink of the activation the flow has no single continuation, or none that this method follows: the numbers "

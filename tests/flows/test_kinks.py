@@ -120,11 +120,11 @@ def test_two_layers_agree_with_events_that_scipy_locates(activation: str, seed: 
 @pytest.mark.parametrize("seed", [1, 2, 25])
 def test_any_depth_agrees_with_rounded_kinks(depth: int, activation: str, seed: int) -> None:
     case = random_case(seed, depth, activation)
-    want = rounded(case, 4.0)
+    want = rounded(case, 4.0, 1e-8)
     found = flow(case, 4.0)
     assert found.outcome is Outcome.reached_max_time
-    assert want.uncertainty < 1e-5
-    assert apart(found.theta, want.theta) < max(1e-6, want.uncertainty)
+    assert want.uncertainty < 1e-4
+    assert apart(found.theta, want.theta) < 1e-6
 
 
 @pytest.mark.long
