@@ -18,12 +18,24 @@ def notes(model: AbstractModel, flow: FlowReport | None, regularizers: Collectio
             "The network is not linear in x: there is no predictor w, hence no regularizer of w and no regime. "
             "Comparisons are of the outputs on the test inputs."
         )
-        if flow is not None and flow.stopped_by == "kinks":
-            found.append(
-                "Training came to rest at kinks of the activation that it could not follow: with more than two layers "
-                "a unit that is held at its kink ends the flow. flow.kind: gradient_descent goes on."
-            )
+        if flow is not None and flow.kinks is not None:
+            found.append(CONVENTION.format(kinks=flow.kinks))
     return tuple(found)
+
+
+CONVENTION = (
+    "At a kink of the activation the flow is the differential inclusion of Clarke's subdifferential: a unit (neuron "
+    "and sample) that both sides push towards its kink is held there, with the slope in between that keeps its input "
+    "at zero; any other unit crosses. A unit that starts exactly on its kink has the slope of the negative side, as "
+    "in automatic differentiation, unless that leads it off or holds it. kinks = {kinks} counts the units that "
+    "crossed, were held or were let go."
+)
+AT_KINKS = (
+    "At a kink of the activation the flow has no single continuation, or none that this method follows: the numbers "
+    "are those of the state there. flow.kind: gradient_descent with a small step_size goes on; other seeds or scales "
+    "avoid the point."
+)
+"""Advice for a flow that was stopped by `kinks`."""
 
 
 def _flips(count: int, regularizers: Collection[str]) -> str:

@@ -15,7 +15,7 @@ from initshape import comparison
 from initshape.datasets import Dataset
 from initshape.models import AbstractModel
 from initshape.models.output_weights import flipped
-from initshape.notes import notes
+from initshape.notes import AT_KINKS, notes
 from initshape.provenance import provenance
 from initshape.regularizers import Fit
 from initshape.regularizers.directions import misclassification
@@ -78,7 +78,7 @@ def result_of(computation: Computation, arrays: Mapping[str, NDArray[Any]], id: 
     return Result(
         id=id,
         outcome=outcome,
-        advice=outcome.advice,
+        advice=AT_KINKS if flow is not None and flow.stopped_by == "kinks" else outcome.advice,
         flow=flow,
         fits=tuple(_fit_report(found, computation) for found in fits.values()),
         comparisons=tuple(found for found in comparisons if found is not None),

@@ -47,9 +47,9 @@ def ready(integrate: Any, problem: Problem, settings: Any, *, compiled: bool = T
 
 def missing_explicit() -> str | None:
     """Whether flows have an explicit integrator yet."""
-    from initshape.flows.integrate import INTEGRATORS
+    from initshape.flows.integrators import NAMES
 
-    return None if "tsit5" in INTEGRATORS else "this version has no `integrator: tsit5`"
+    return None if "tsit5" in NAMES else "this version has no `integrator: tsit5`"
 
 
 FLOWS = (

@@ -76,6 +76,7 @@ class Run:
         self._padded, self._problem, self._controls, self._state = compiled_arguments(
             begin, integrator, settings, self._threshold, (self.recorder.first, self.recorder.ratio)
         )
+        self._first: Verdict | None = None
         self._events = self._watched()
         self._block: Block | None = None
         self._attempts, self._blocks = FIRST_BLOCK, 0
@@ -95,7 +96,7 @@ class Run:
 
     def verdict_at_start(self) -> Verdict:
         """What is known before the first block."""
-        return verdict_at_start(self._begin, self._threshold)
+        return verdict_at_start(self._begin, self._threshold) if self._first is None else self._first
 
     def judge(self, verdict: Verdict, *, overtime: bool) -> End | None:
         """The end that `verdict` or the clock makes of the run, or None: it goes on, perhaps to a lower threshold."""
@@ -103,8 +104,8 @@ class Run:
         if verdict in (Verdict.relative_residual, Verdict.rounding_floor):
             at_the_floor = verdict is Verdict.rounding_floor
             completed = self._completion(at_the_floor=at_the_floor)
-            if completed is None and not at_the_floor and self._lower_the_threshold():
-                return None
+            if completed is None and not at_the_floor:
+                verdict = self._lower_the_threshold()
         if verdict is not Verdict.running:
             return self._end(verdict, completed)
         return self._end(None, None) if overtime else None
@@ -197,15 +198,15 @@ class Run:
         trusted = at_the_floor or done.curvature <= CURVATURE * self._settings.rtol
         return done if trusted and done.iterations and done.relative_residual <= wanted else None
 
-    def _lower_the_threshold(self) -> bool:
-        """Asks for a tenth of the residual, if what was requested is not reached yet."""
+    def _lower_the_threshold(self) -> Verdict:
+        """Asks for a tenth of the residual and goes on, if what was requested is not reached yet."""
         requested = self._settings.relative_residual
         if float(self._state.relative_residual) <= requested or self._threshold <= requested:
-            return False
+            return Verdict.relative_residual
         self._threshold = max(requested, 0.1 * float(self._state.relative_residual))
         self._controls = self._controls._replace(relative_residual=np.float64(self._threshold))
         self._state = self._state._replace(verdict=np.int64(Verdict.running), stalls=np.int64(0))
-        return self._events is None or self._switch() is Verdict.running
+        return Verdict.running if self._events is None else self._switch()
 
     def _watched(self) -> Events | None:
         """Where the network has kinks: what follows them, with the first branch in the state."""
@@ -213,7 +214,10 @@ class Run:
             return None
         design, samples = self._problem.X, float(self._problem.samples)
         events = Events(Field(self._padded, self._begin.loss, design.rows, self._problem.y, samples))
-        self._state = events.begin(self._state)
+        try:
+            self._state = events.begin(self._state)
+        except StuckError:
+            self._first = Verdict.kinks
         return events
 
     def _switch(self) -> Verdict:
@@ -226,7 +230,7 @@ class Run:
             return Verdict.kinks
         if len(self._state.kinks.units) != room:
             self._block = None
-        return Verdict.running
+        return Verdict.running if np.any(self._state.slope) else Verdict.stationary
 
     def _theta(self) -> Floats:
         return np.asarray(self._begin.model.unpad(np.asarray(self._state.theta)))
@@ -255,6 +259,6 @@ class Run:
                 "newton_iterations": int(state.iterations),
                 "kernels": int(state.kernels),
                 "blocks": self._blocks,
-                **({} if self._events is None else {"kinks": int(state.kinks.changes)}),
+                **({"kinks": int(state.kinks.changes)} if state.kinks else {}),
             },
         )

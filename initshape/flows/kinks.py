@@ -17,7 +17,7 @@ from initshape.flows.loss import AbstractLoss
 from initshape.flows.state import Attempt, Controls, FlowState, Problem
 from initshape.flows.tableau import NODES
 from initshape.models import AbstractModel, Array
-from initshape.models.kinks import gated, slope_gap, unit_forces, unit_inputs, unit_scales
+from initshape.models.kinks import curved, gated, slope_gap, unit_forces, unit_inputs, unit_normals, unit_scales
 
 OVERSTEP = 0.1
 """Largest overstep of an event: h |jump of theta'| in units of the tolerance."""
@@ -27,6 +27,10 @@ PATIENT = 5
 """Steps that may miss an event before more and more overstep is allowed."""
 NOISE = 1e-13
 """Distance from a kink, or of a multiplier from its bound, that is rounding, relative to its terms."""
+REST = 1e-14
+"""Distance of held units from their kinks, relative to the terms of their input; below `NOISE`."""
+DEPENDENT = 1e-12
+"""Eigenvalues of the Gram matrix of normals below this, relative to the largest, count as zero."""
 REFINEMENTS = 8
 
 
@@ -56,6 +60,7 @@ class Branch:
     """A model continued smoothly from one branch: slopes fixed, motion across held kinks projected out.
 
     The projection turns J into J P, with which everything that a flow needs is again outputs, J v, J^T z and J J^T.
+    At more than two layers kinks are curved and P depends on theta.
     """
 
     model: AbstractModel
@@ -65,29 +70,56 @@ class Branch:
 
     def outputs(self, theta: Array, X: Any) -> Array:
         """f of the branch; held units are at zero, where both sides agree."""
-        return self.model.outputs(theta, gated(self.model, X, self.kinks.sides))
+        return self.model.outputs(theta, self.gated(X))
 
     def jvp(self, theta: Array, X: Any, v: Array) -> Array:
         """J P v."""
-        return self.model.jvp(theta, gated(self.model, X, self.kinks.sides), self.project(v))
+        return self.model.jvp(theta, self.gated(X), self.project(theta, X, v))
 
     def vjp(self, theta: Array, X: Any, z: Array) -> Array:
         """P J^T z."""
-        return self.project(self.model.vjp(theta, gated(self.model, X, self.kinks.sides), z))
+        return self.project(theta, X, self.model.vjp(theta, self.gated(X), z))
 
     def kernel(self, theta: Array, X: Any) -> Array:
         """J P J^T."""
-        X = gated(self.model, X, self.kinks.sides)
-        across = self.model.jvp(theta, X, self.kinks.normals)
-        return self.model.kernel(theta, X) - across.T @ self.kinks.inverse @ across
+        normals, inverse = self.across(theta, X)
+        X = self.gated(X)
+        moved = self.model.jvp(theta, X, normals)
+        return self.model.kernel(theta, X) - moved.T @ inverse @ moved
 
-    def project(self, v: Array) -> Array:
+    def project(self, theta: Array, X: Any, v: Array) -> Array:
         """v without its part along the normals of held kinks."""
-        return v + self.multipliers(v) @ self.kinks.normals
+        normals, _ = self.across(theta, X)
+        return v + (self.multipliers(theta, X, v)[..., None, :] @ normals)[..., 0, :]
 
-    def multipliers(self, v: Array) -> Array:
+    def multipliers(self, theta: Array, X: Any, v: Array) -> Array:
         """mu with v + mu.normals orthogonal to the normals. **Shape**: (..., P) -> (..., Q)."""
-        return -(v @ self.kinks.normals.T) @ self.kinks.inverse
+        normals, inverse = self.across(theta, X)
+        return -((v[..., None, :] @ normals.mT) @ inverse)[..., 0, :]
+
+    def across(self, theta: Array, X: Any) -> tuple[Array, Array]:
+        """Normals of the held kinks at theta, and the pseudo-inverse of their Gram matrix."""
+        kinks = self.kinks
+        if not curved(self.model):
+            return kinks.normals, kinks.inverse
+        normals = unit_normals(self.model, theta, self.gated(X), kinks.units) * kinks.used[:, None]
+        return normals, theta.__array_namespace__().linalg.pinv(normals @ normals.mT, rtol=DEPENDENT, hermitian=True)
+
+    def onto(self, theta: Array, X: Any) -> Array:
+        """theta with held units on the negative side of their kinks by rounding: one Newton step, exact where flat.
+
+        That is the side whose slope a unit at zero is said to have, and makes whoever evaluates the network see it.
+        """
+        kinks, data = self.kinks, self.gated(X)
+        normals, inverse = self.across(theta, X)
+        inputs = unit_inputs(self.model, theta, data)[..., kinks.units]
+        rest = REST * unit_scales(self.model, theta, data)[..., kinks.units]
+        off = theta.__array_namespace__().where(kinks.used, inputs + rest, 0.0)
+        return theta - (off @ inverse) @ normals
+
+    def gated(self, X: Any) -> Any:
+        """X with the sides of the branch."""
+        return gated(self.model, X, self.kinks.sides)
 
 
 def branch_of(model: AbstractModel, kinks: Any) -> AbstractModel:
@@ -105,13 +137,13 @@ def margins(
 
     **Shape**: theta (..., P) -> (..., U + 2 Q).
     """
-    data = gated(model, X, kinks.sides)
-    xp = theta.__array_namespace__()
+    branch, xp = Branch(model, kinks), theta.__array_namespace__()
+    data = branch.gated(X)
     noise = NOISE * unit_scales(model, theta, data)
     inputs = xp.where(kinks.sides, 1.0, -1.0) * unit_inputs(model, theta, data) + noise
     residual = loss.residual(model.outputs(theta, data), y)
-    mu = Branch(model, kinks).multipliers(model.vjp(theta, data, residual) / samples)
-    forces = slope_gap(model) * unit_forces(model, theta, data, residual) / samples
+    mu = branch.multipliers(theta, X, model.vjp(theta, data, residual) / samples)
+    forces = bounds(branch, theta, X, residual, samples, mu)
     c, noise = forces[..., kinks.units], NOISE * abs(forces).max(-1)[..., None]
     parts = [
         xp.where(kinks.held, xp.inf, inputs),
@@ -119,6 +151,19 @@ def margins(
         xp.where(kinks.used, noise + mu - c, xp.inf),
     ]
     return xp.concat(parts, axis=-1)
+
+
+def bounds(branch: Branch, theta: Array, X: Any, residual: Array, samples: Array, mu: Array) -> Array:
+    """c of every unit: the multiplier that a held one has at slope 1. mu is what the held ones pass down.
+
+    **Shape**: (..., U).
+    """
+    model, kinks = branch.model, branch.kinks
+    passed = None
+    if curved(model):
+        place = (kinks.units[:, None] == theta.__array_namespace__().arange(len(kinks.sides))) & kinks.used[:, None]
+        passed = samples * (mu @ (place * 1.0))
+    return slope_gap(model) * unit_forces(model, theta, branch.gated(X), residual, passed) / samples
 
 
 def watch(
@@ -129,6 +174,8 @@ def watch(
     if isinstance(kinks, tuple) and not kinks:
         return attempt
     memory = attempt.memory
+    if curved(model):
+        attempt = _corrected(Branch(model, kinks), loss, problem, attempt)
 
     def along(x: Array) -> Array:
         q = memory.polynomial
@@ -137,9 +184,12 @@ def watch(
     def margin(x: Array) -> Array:
         return margins(model, loss, problem.X, problem.y, problem.samples, kinks, along(x))
 
-    fractions = jnp.array([NODES[0], 0.4, NODES[1], 0.82, 1.0])
+    fractions = jnp.array([0.0, NODES[0], 0.4, NODES[1], 0.82, 1.0])
     found = margin(fractions[:, None])
-    broken = (found < 0.0).any(-1)
+    dip, dipped = _lowest_dip(margin, fractions, found)
+    broken = (found[1:] < 0.0).any(-1)
+    first = jnp.where(broken.any(), fractions[1 + jnp.argmax(broken)], jnp.inf)
+    in_a_dip = (dipped < 0.0).any() & (dip < first)
 
     def holds() -> Attempt:
         landing = attempt.accepted & (attempt.step < kinks.resume)
@@ -148,12 +198,11 @@ def watch(
         return attempt._replace(next_step=step, kinks=kinks._replace(resume=resume, tries=tries))
 
     def ends() -> Attempt:
-        first = jnp.argmax(broken)
-        before = jnp.where(first > 0, first - 1, 0)
-        low = jnp.where(first > 0, fractions[before], 0.0)
-        low_margin = jnp.where(first > 0, found[before], margin(jnp.float64(0.0)))
-        where = _first_root(margin, low, fractions[first], low_margin, found[first])
-        beyond = _jump(model, loss, problem, kinks, attempt, found.min(0))
+        high = jnp.where(in_a_dip, dip, first)
+        before = jnp.searchsorted(fractions, high) - 1
+        high_margin = jnp.where(in_a_dip, dipped, found[before + 1])
+        where = _first_root(margin, fractions[before], high, found[before], high_margin)
+        beyond = _jump(model, loss, problem, kinks, attempt, jnp.minimum(found[1:].min(0), dipped))
         worth = (abs(beyond) / (controls.atol + controls.rtol * abs(attempt.theta))).max()
         # A unit that drifts through its kink by less than rounding in a step cannot be met any better.
         patience = 2.0 ** jnp.maximum(kinks.tries - PATIENT, 0)
@@ -170,8 +219,31 @@ def watch(
             kinks=kinks._replace(resume=jnp.where(event, 0.0, resume), tries=jnp.where(event, 0, kinks.tries + 1)),
         )
 
-    watched: Attempt = lax.cond(attempt.accepted & broken.any(), ends, holds)
+    watched: Attempt = lax.cond(attempt.accepted & (broken.any() | in_a_dip), ends, holds)
     return watched
+
+
+def _corrected(branch: Branch, loss: AbstractLoss, problem: Problem, attempt: Attempt) -> Attempt:
+    """Curved kinks are conserved to the accuracy of a step only: its end is put back onto them."""
+    theta = branch.onto(attempt.theta, problem.X)
+    residual = loss.residual(branch.outputs(theta, problem.X), problem.y)
+    return attempt._replace(theta=theta, slope=branch.vjp(theta, problem.X, residual) / problem.samples)
+
+
+def _lowest_dip(margin: Any, fractions: Array, found: Array) -> tuple[Array, Array]:
+    """Where some margin is lowest between the points that it was seen at, and all margins there.
+
+    By parabolas through three neighbouring points: a unit may touch its kink and be back before the next point.
+    """
+    x, f = fractions[:, None], found
+    rise = (f[1:] - f[:-1]) / (x[1:] - x[:-1])
+    bend = (rise[1:] - rise[:-1]) / (x[2:] - x[:-2])
+    curved_up = jnp.isfinite(bend) & (bend > 0.0)
+    lowest = 0.5 * (x[:-2] + x[1:-1]) - 0.5 * rise[:-1] / jnp.where(curved_up, bend, 1.0)
+    value = f[:-2] + (lowest - x[:-2]) * (rise[:-1] + bend * (lowest - x[1:-1]))
+    value = jnp.where(curved_up & (lowest > x[:-2]) & (lowest < x[2:]), value, jnp.inf)
+    worst = jnp.where(value.min() < 0.0, lowest.reshape(-1)[jnp.argmin(value)], 1.0)
+    return worst, margin(worst)
 
 
 def _first_root(margin: Any, low: Array, high: Array, low_margin: Array, high_margin: Array) -> Array:
@@ -204,11 +276,19 @@ def _jump(
     attempt: Attempt,
     lowest: Array,
 ) -> Array:
-    """Bound, parameter by parameter, of how theta' changes at the end if units whose margin was negative change."""
+    """Bound, parameter by parameter, of how theta' changes at the end if units whose margin was negative change.
+
+    Units above one that crosses follow it where nothing else feeds them, so the sides of the network itself at the
+    end are a second candidate.
+    """
     units, slots = len(kinks.sides), len(kinks.units)
     crossed = lowest[:units] < 0.0
-    other = Branch(model, kinks._replace(sides=kinks.sides ^ crossed))
-    residual = loss.residual(other.outputs(attempt.theta, problem.X), problem.y)
-    flipped = other.vjp(attempt.theta, problem.X, residual) / problem.samples
+    actual = (unit_inputs(model, attempt.theta, problem.X) > 0.0) & ~kinks.held
     excess = jnp.maximum(-lowest[units : units + slots], 0.0) + jnp.maximum(-lowest[units + slots :], 0.0)
-    return abs(flipped - attempt.slope) + jnp.where(kinks.used, excess, 0.0) @ abs(kinks.normals)
+    jump = jnp.where(kinks.used, excess, 0.0) @ abs(kinks.normals)
+    for sides in (kinks.sides ^ crossed, actual):
+        other = Branch(model, kinks._replace(sides=sides))
+        residual = loss.residual(other.outputs(attempt.theta, problem.X), problem.y)
+        flipped = other.vjp(attempt.theta, problem.X, residual) / problem.samples
+        jump = jnp.maximum(jump, abs(flipped - attempt.slope))
+    return jump

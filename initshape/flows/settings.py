@@ -69,10 +69,11 @@ class FlowSolution:
 
     `theta` is the final state (completed if `completion` is not None), `time` and `steps` (accepted) belong to the
     last integrated one. `stopped_by` names the rule: relative_residual, max_time, max_steps, max_seconds,
-    rounding_floor, stationary, step_size or nonfinite. `trajectory` holds, one row a saved time: time, train_loss,
-    relative_residual, invariant_drift, w_trajectory (points x coordinates), coordinate_index and distance_<observer>.
-    `effort` counts rejected steps, Newton iterations, kernel builds and compiled blocks. Classification also gives
-    gamma = -ln L, the margin min_n y_n f_n / ||w||, and log_train_loss = -gamma; its `time` is tau (`flows.margin`).
+    rounding_floor, stationary, step_size, nonfinite or kinks. `trajectory` holds, one row a saved time: time,
+    train_loss, relative_residual, invariant_drift, w_trajectory (points x coordinates), coordinate_index and
+    distance_<observer>. `effort` counts rejected steps, Newton iterations, kernel builds and compiled blocks.
+    Classification also gives gamma = -ln L, the margin min_n y_n f_n / ||w||, and log_train_loss = -gamma; its
+    `time` is tau (`flows.margin`).
     """
 
     outcome: Outcome

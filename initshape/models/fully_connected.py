@@ -24,7 +24,8 @@ class FullyConnected(AbstractModel):
     """Fully connected network of depth L >= 2, the same width m in every hidden layer, on d features.
 
     theta is W_1 (m x d), W_2 ... W_{L-1} (m x m), W_L (1 x m), each row by row, one after the other. The slope of
-    relu and leaky_relu at a kink is that of the negative side: 0 and 0.01.
+    relu and leaky_relu at a kink is that of the negative side: 0 and 0.01. A gradient flow of the square loss takes
+    from Clarke's subdifferential what holds a unit at its kink instead, where both sides push it there.
 
     **Source**: Azulay et al. 2021; the conserved W_{l+1}^T W_{l+1} - W_l W_l^T are from Arora, Cohen and Hazan 2018,
     their diagonals under relu from Du, Hu and Lee 2018.

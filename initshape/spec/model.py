@@ -40,7 +40,10 @@ class FullyConnected(Spec):
     width: Annotated[Integer, Field(ge=1, le=4096, description="Hidden units of every hidden layer.")]
     activation: Annotated[
         Literal["identity", "relu", "leaky_relu"],
-        Field(description="Slope at a kink: that of the negative side (0 for relu, 0.01 for leaky_relu)."),
+        Field(
+            description="relu has slope 0 below zero, leaky_relu 0.01. A unit at zero has the slope of the negative "
+            "side, and is held at zero by gradient_flow where both sides push it there (Clarke's subdifferential)."
+        ),
     ] = "identity"
 
 
