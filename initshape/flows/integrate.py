@@ -12,12 +12,12 @@ from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.loss import AbstractLoss, SquareLoss
 from initshape.flows.observe import observe
 from initshape.flows.radau import Radau
-from initshape.flows.settings import Completion, Floats, FlowProgress, FlowSettings, FlowSolution
 from initshape.flows.start import start
 from initshape.flows.stopping import outcome_of, stop_rule
-from initshape.flows.trajectory import named
 from initshape.models import AbstractModel
 from initshape.spec.outcome import Outcome
+from initshape.training.settings import Completion, Floats, FlowProgress, FlowSettings, FlowSolution
+from initshape.training.trajectory import named
 
 INTEGRATORS: dict[str, AbstractIntegrator] = {"auto": Radau(), "radau": Radau()}
 

@@ -22,11 +22,11 @@ from scipy.optimize import lsq_linear
 from initshape.flows.completion import Completed, complete
 from initshape.flows.kinks import NOISE, Branch, Kinks, branch_of, margins
 from initshape.flows.loss import AbstractLoss
-from initshape.flows.settings import Floats
 from initshape.flows.shapes import bucket
 from initshape.flows.state import FlowState, Verdict
 from initshape.models import AbstractModel
 from initshape.models.kinks import gated, slope_gap, unit_forces, unit_inputs, unit_normals, unit_scales
+from initshape.training.settings import Floats
 
 Integers = npt.NDArray[np.int64]
 REST = 1e-14

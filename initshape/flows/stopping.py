@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from initshape.flows.settings import Floats
 from initshape.flows.start import Start
 from initshape.flows.state import Attempt, Controls, FlowState, Problem, Verdict
 from initshape.spec.outcome import Outcome
+from initshape.training.settings import Floats
 
 PROGRESS, RISEN = 0.9, 10.0
 STALLED_AFTER = 4
