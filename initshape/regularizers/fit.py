@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from initshape.datasets import Dataset
-from initshape.regularizers.base import AbstractPotential, AbstractRegularizer, Array
+from initshape.regularizers.base import AbstractMirrorState, AbstractPotential, AbstractRegularizer, Array
 from initshape.regularizers.constraints import Constraints
 from initshape.regularizers.kkt import evaluate_kkt
 from initshape.regularizers.newton import minimise
@@ -31,7 +31,8 @@ class Claim:
 class Fit:
     """The minimiser w of Q among all interpolating weights, with its checks; None where the outcome allows none.
 
-    `predictions` are given instead of w for a network that is not linear in x: its outputs on the test inputs.
+    `predictions` are given instead of w for a network that is not linear in x: its outputs on the test inputs. `state`
+    is the point of the mirror map where dual Newton ended: it says more than w.
 
     **Shape**: w (d,), predictions (number of test inputs,). **Units/scale**: `relative_residual` = ||X w - y||/||y||;
     `kkt_residual` = dist(grad Q(w), span of the rows of X)/||grad Q(w)|| (for l1 see `L1Norm`); `seconds` of
@@ -48,6 +49,7 @@ class Fit:
     w: Array | None = None
     predictions: Array | None = None
     potential: AbstractRegularizer | None = None
+    state: AbstractMirrorState | None = None
     relative_residual: float | None = None
     kkt_residual: float | None = None
     value: float | None = None
@@ -74,7 +76,7 @@ def fit_potential(regularizer: str, potential: AbstractPotential, dataset: Datas
     if solution.outcome is not Outcome.converged and not reachable(constraints, lower, upper):
         reason = "no weights of the signs that the one-signed coordinates keep fit the data"
         return without_answer(regularizer, claim, Outcome.infeasible, reason, started, potential)
-    return with_answer(
+    found = with_answer(
         regularizer,
         claim,
         solution.outcome,
@@ -84,6 +86,7 @@ def fit_potential(regularizer: str, potential: AbstractPotential, dataset: Datas
         iterations=solution.iterations,
         started=started,
     )
+    return found if found.w is None else replace(found, state=solution.state)
 
 
 def with_answer(
