@@ -14,12 +14,13 @@ from initshape.flows.observe import observe
 from initshape.flows.radau import Radau
 from initshape.flows.start import start
 from initshape.flows.stopping import outcome_of, stop_rule
+from initshape.flows.tsit5 import Tsit5
 from initshape.models import AbstractModel
 from initshape.spec.outcome import Outcome
 from initshape.training.settings import Completion, Floats, FlowProgress, FlowSettings, FlowSolution
 from initshape.training.trajectory import named
 
-INTEGRATORS: dict[str, AbstractIntegrator] = {"auto": Radau(), "radau": Radau()}
+INTEGRATORS: dict[str, AbstractIntegrator] = {"auto": Radau(), "radau": Radau(), "tsit5": Tsit5()}
 
 
 def integrate(

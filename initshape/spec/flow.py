@@ -21,7 +21,7 @@ class GradientFlow(Spec):
 
     kind: Literal["gradient_flow"] = "gradient_flow"
     integrator: Annotated[
-        Literal["auto", "radau", "dual", "limit"],
+        Literal["auto", "radau", "tsit5", "dual", "limit"],
         Field(
             description="auto picks the best independent integrator: radau. tsit5 is explicit. dual and limit use "
             "theory: the trajectory of a diagonal network by its mirror map, or its limit alone."
