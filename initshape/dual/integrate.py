@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from scipy.linalg import orth
 
 from initshape.dual.history import History, Observer
 from initshape.dual.parameters import parameters
@@ -50,9 +51,10 @@ def integrate_dual(
     targets = dict(observers or {})
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         potential = potential_of(model, theta0)
-        system = DualSystem(potential, X, y)
-        observer = Observer.of(model, system, theta0, targets, coordinates)
         constraints = reachable_constraints(potential, X, y)
+        dependent = len(constraints.target) < len(y)
+        system = DualSystem(potential, X, y, orth(X) if dependent else None)
+        observer = Observer.of(model, system, theta0, targets, coordinates)
         limit = minimise(potential.start(), constraints) if constraints.consistent else None
         known = limit.state if limit is not None and limit.outcome is Outcome.converged else None
         recorder = Recorder(settings.points, _rate(model, theta0, system), settings.max_time)

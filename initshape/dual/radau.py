@@ -89,7 +89,7 @@ class RadauStepper:
 
     def _first_step(self, longest: float) -> float:
         """A fraction of the way to where the maps bend, or of the fastest relaxation time."""
-        velocity, samples = self.residual / len(self.residual), len(self.residual)
+        velocity, samples = self._system.velocity(self.residual), len(self.residual)
         bend = self.state.longest_step(velocity @ self._system.X)
         rate = self._system.relaxation(self.state) / samples
         return float(min(FIRST_STEP * bend, 1.0 / rate if rate > 0.0 else np.inf, longest))
@@ -102,13 +102,13 @@ class RadauStepper:
 
     def _collocate(self, h: float) -> tuple[Array, int, float, bool]:
         """Z = h A f(nu + Z) by simplified Newton. Returns Z, iterations, the contraction, and whether it converged."""
-        method, samples = self.tableau, len(self.residual)
+        method = self.tableau
         denominators = method.shifts[:, None] / h + self._values
         limit = 7 + 2 * (method.stages - 3)
         Z, size, rate = self._guess(h), 1.0, 0.0
         residuals = self._system.residuals(self.state, method.stages)
         for iteration in range(limit):
-            velocity = residuals(Z) / samples
+            velocity = self._system.velocity(residuals(Z))
             defect = (velocity - method.inverse @ Z / h) @ self._basis
             change = ((method.T @ ((method.T_inverse @ defect) / denominators)).real) @ self._basis.T
             self.effort["newton_iterations"] += 1
@@ -134,7 +134,6 @@ class RadauStepper:
 
     def _error(self, h: float, Z: Array, *, retried: bool) -> float:
         """Embedded error over tolerance; filtered once more after a rejection (Hairer and Wanner, (8.20))."""
-        samples = len(self.residual)
         increment = self.tableau.error @ Z / h
 
         def filtered(velocity: Array) -> Array:
@@ -142,10 +141,10 @@ class RadauStepper:
                 self._basis @ (((velocity + increment) @ self._basis) / (self.tableau.shift / h + self._values))
             )
 
-        error = filtered(self.residual / samples)
+        error = filtered(self._system.velocity(self.residual))
         size = float(np.sqrt(np.mean(error**2))) / self._atol
         if size > 1.0 and (retried or self._last is None):
-            error = filtered(self._system.residuals(self.state, 1)(error[None])[0] / samples)
+            error = filtered(self._system.velocity(self._system.residuals(self.state, 1)(error[None])[0]))
             size = float(np.sqrt(np.mean(error**2))) / self._atol
         return size
 

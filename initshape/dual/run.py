@@ -83,7 +83,7 @@ class DualRun:
         stopped = self._at_start()
         while True:
             if stopped in ("relative_residual", "rounding_floor"):
-                completed = self._complete(constraints)
+                completed = self._complete(constraints, at_the_floor=stopped == "rounding_floor")
                 if completed is not None:
                     return self._end(Outcome.converged, stopped, *completed)
                 if stopped == "relative_residual" and self._lower_the_threshold():
@@ -127,6 +127,8 @@ class DualRun:
         self._best = min(self._best, self._residual) if progress else self._best
         stiffness = self._system.relaxation(self._state)
         still = math.sqrt(squared) <= STATIONARY * math.sqrt(stiffness) * residual
+        # Nothing is left of the residual that any w could fit.
+        still |= samples * float(np.linalg.norm(self._system.velocity(step.residual))) <= AT_REST_IN_W * residual
         long = step.size * stiffness >= LONG_STEP * samples
         self._quiet = self._quiet + 1 if still and long else 0
         rules = {
@@ -161,10 +163,14 @@ class DualRun:
         atol = max(wanted, noise)
         return atol, rtol * atol / wanted
 
-    def _complete(self, constraints: Constraints) -> tuple[AbstractMirrorState, int] | None:
-        """The limit by dual Newton from here, if it was asked for and reaches the requested residual."""
+    def _complete(self, constraints: Constraints, *, at_the_floor: bool) -> tuple[AbstractMirrorState, int] | None:
+        """The limit by dual Newton from here, if it was asked for and reaches the requested residual.
+
+        The dual is convex, so that the limit is the same from anywhere: also from a floor above the usual residual.
+        """
         wanted = self._settings.relative_residual
-        if not self._settings.completion or not wanted < self._residual <= COMPLETION_RESIDUAL:
+        near = at_the_floor or self._residual <= COMPLETION_RESIDUAL
+        if not self._settings.completion or not near or self._residual <= wanted:
             return None
         found = minimise(self._state, constraints)
         reached = float(np.linalg.norm(self._system.residual(found.state))) / self._y_norm

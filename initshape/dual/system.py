@@ -38,12 +38,14 @@ class DualSystem:
     because with three or more layers w depends on digits that X^T nu itself does not hold. The dual is convex: errors
     of nu never grow.
 
-    **Shape**: X (N, d), y, delta (N,). **Source**: Azulay et al. 2021, section 3 (the mirror flow and its potential).
+    **Shape**: X (N, d), y, delta (N,); `range` (N, rank), an orthonormal basis of the range of X where its rows are
+    dependent. **Source**: Azulay et al. 2021, section 3 (the mirror flow and its potential).
     """
 
     potential: AbstractPotential
     X: Array
     y: Array
+    range: Array | None = None
 
     def moved(self, anchor: AbstractMirrorState, delta: Array) -> AbstractMirrorState:
         """The state at nu(anchor) + delta."""
@@ -63,6 +65,12 @@ class DualSystem:
             return self.y - repeated.advance((deltas @ self.X).reshape(-1))[0].w.reshape(shape) @ self.X.T
 
         return deep
+
+    def velocity(self, residual: Array) -> Array:
+        """nu' = r / N, without what X^T takes to zero: labels that no w fits would let nu grow there without end."""
+        if self.range is not None:
+            residual = (residual @ self.range) @ self.range.T
+        return np.asarray(residual / len(self.y))
 
     def jacobian(self, state: AbstractMirrorState) -> Array:
         """-(1/N) X diag(dw/dR) X^T, symmetric. **Errors**: OutOfRangeError."""
