@@ -40,8 +40,11 @@ class Progress:
 def feasible(experiment: Experiment, dataset: Dataset) -> bool:
     """Whether any parameters can fit the data: a linear network needs y in the range of X.
 
-    Separability of classes is the margin flow's own first question.
+    Separability of classes is the margin flow's own first question, and a limit is asked for by way of the fit, which
+    says itself whether it exists.
     """
+    if getattr(experiment.flow, "integrator", None) == "limit":
+        return True
     if experiment.loss.kind != "square" or getattr(experiment.model, "activation", "identity") != "identity":
         return True
     return relative_least_squares_residual(dataset.X, dataset.y) <= INCONSISTENT

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import mpmath
 import numpy as np
 import pytest
+from flow_oracles import FlowCase, biased, distance, simulated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import _ivp
-
-sys.path.append(str(Path(__file__).parent.parent / "flows"))
-from flow_oracles import FlowCase, biased, distance, simulated
 
 from initshape.datasets import Dataset
 from initshape.dual import integrate_dual
