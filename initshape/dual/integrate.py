@@ -51,9 +51,10 @@ def integrate_dual(
     targets = dict(observers or {})
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         potential = potential_of(model, theta0)
-        constraints = reachable_constraints(potential, X, y)
+        free = _free(potential, X)
+        constraints = Constraints.of(free, y)
         dependent = len(constraints.target) < len(y)
-        system = DualSystem(potential, X, y, orth(X) if dependent else None)
+        system = DualSystem(potential, X, y, orth(free) if dependent else None)
         observer = Observer.of(model, system, theta0, targets, coordinates)
         limit = minimise(potential.start(), constraints) if constraints.consistent else None
         known = limit.state if limit is not None and limit.outcome is Outcome.converged else None
@@ -94,11 +95,11 @@ def potential_of(model: Diagonal, theta0: Array) -> AbstractPotential:
     return found
 
 
-def reachable_constraints(potential: AbstractPotential, X: Array, y: Array) -> Constraints:
-    """X w = y for the coordinates that can move."""
+def _free(potential: AbstractPotential, X: Array) -> Array:
+    """X, zero for the coordinates that cannot move."""
     lower, upper = potential.domain()
     free = lower < upper
-    return Constraints.of(X if np.all(free) else np.where(free, X, 0.0), y)
+    return X if np.all(free) else np.where(free, X, 0.0)
 
 
 def _rate(model: Diagonal, theta0: Array, system: DualSystem) -> float:

@@ -15,6 +15,7 @@ STAGES = ((1e-3, 3), (1e-5, 5), (0.0, 7))
 """Number of stages from this rtol on: measured to take the least time."""
 KAPPA, SLOW = 1e-2, 0.2
 """Newton stops at this fraction of the tolerance; a slower contraction is worth a new Jacobian."""
+LEAST_SHARE = 1e-4
 SMALLEST, LARGEST, SAFETY = 0.2, 8.0, 0.9
 FIRST_STEP = 1e-2
 FARTHEST = 3.0
@@ -121,7 +122,10 @@ class RadauStepper:
                 left = limit - 1 - iteration
                 if rate >= 1.0 or rate**left / (1.0 - rate) * size > KAPPA:
                     return Z, iteration, rate, False
-            if size == 0.0 or (iteration > 0 and rate / (1.0 - rate) * size <= KAPPA):
+            # Below the tolerance, in proportion to the step itself: else the residual would hover at its size.
+            share = float(np.sqrt(np.mean(Z[-1] ** 2))) / self._atol
+            enough = KAPPA * min(1.0, max(share, LEAST_SHARE))
+            if size == 0.0 or (iteration > 0 and rate / (1.0 - rate) * size <= enough):
                 return Z, iteration + 1, rate, True
         return Z, limit, rate, False
 

@@ -38,8 +38,10 @@ class DualSystem:
     because with three or more layers w depends on digits that X^T nu itself does not hold. The dual is convex: errors
     of nu never grow.
 
-    **Shape**: X (N, d), y, delta (N,); `range` (N, rank), an orthonormal basis of the range of X where its rows are
-    dependent. **Source**: Azulay et al. 2021, section 3 (the mirror flow and its potential).
+    **Shape**: X (N, d), y, delta (N,); `range` (N, rank), an orthonormal basis of the range of X (columns that can
+    move) where that is less than all of R^N.
+
+    **Source**: Azulay et al. 2021, section 3 (the mirror flow and its potential).
     """
 
     potential: AbstractPotential

@@ -75,6 +75,34 @@ def test_the_end_is_the_fit(depth: int, kind: str, seed: int) -> None:
     assert distance(found.w, answer.w) < 1e-9
 
 
+@pytest.mark.parametrize("depth", [2, 4])
+def test_residuals_fall_below_the_tolerance_of_the_steps(depth: int) -> None:
+    """rtol 1e-4 and no completion: errors of the integration do not accumulate in the limit, and do not hide it."""
+    case = biased(1, depth=depth, scale=0.7)
+    found = integrate_dual(*case, replace(BASE, rtol=1e-4, completion=False))
+    assert (found.outcome, found.stopped_by, found.completion) == (Outcome.converged, "relative_residual", None)
+    assert found.relative_residual <= 1e-10
+    answer = fit("implicit", Dataset(X=case.X, y=case.y), case.model, case.theta)
+    assert distance(found.w, answer.w) < 1e-8
+
+
+def test_labels_that_only_a_frozen_coordinate_could_fit_are_a_saddle() -> None:
+    """As many samples as coordinates, one of which cannot move: nu would drift where the others do not see it."""
+    rng = np.random.default_rng(2)
+    model, X = Diagonal(5, 4), rng.normal(size=(4, 4))
+    layers = 0.5 * rng.normal(size=(2, 5, 4))
+    layers[:, :2, 0] = 0.0
+    found = integrate_dual(model, layers.reshape(-1), X, X @ rng.normal(size=4), BASE)
+    assert (found.outcome, found.stopped_by) == (Outcome.saddle, "stationary")
+    assert found.w[0] == 0.0
+
+
+def test_repeated_samples_change_only_the_clock() -> None:
+    case = biased(4)
+    twice = FlowCase(case.model, case.theta, np.vstack([case.X, case.X]), np.append(case.y, case.y))
+    assert distance(integrate_dual(*twice, BASE).w, integrate_dual(*case, BASE).w) < 1e-12
+
+
 @pytest.mark.parametrize(("depth", "scale"), [(2, 1e-4), (3, 0.05)])
 def test_the_radau_flow_of_all_parameters_agrees(depth: int, scale: float) -> None:
     """rtol 1e-11, in the middle of the plateaus; and both ends."""
