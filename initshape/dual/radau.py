@@ -12,7 +12,7 @@ from initshape.dual.tableau import Tableau, tableau
 from initshape.regularizers.base import AbstractMirrorState, Array
 
 STAGES = ((1e-3, 3), (1e-5, 5), (0.0, 7))
-"""Number of stages from this rtol on: measured to take the least time."""
+"""Number of stages from this rtol on: within a few per cent of the least time, measured at 1e-3, 1e-4, 1e-6, 1e-8."""
 KAPPA, SLOW = 1e-2, 0.2
 """Newton stops at this fraction of the tolerance; a slower contraction is worth a new Jacobian."""
 LEAST_SHARE = 1e-4

@@ -74,8 +74,9 @@ class FlowSolution:
 
     `independent` is false for what used the theory that fits are compared with. `w` is the predictor where it is
     known to more digits than theta holds. `notes` are caveats in sentences.
-    `trajectory` holds, one row a saved time: time, train_loss,
-    relative_residual, invariant_drift, w_trajectory (points x coordinates), coordinate_index and distance_<observer>.
+
+    `trajectory` holds, one row a saved time: time, train_loss, relative_residual, invariant_drift, w_trajectory
+    (points x coordinates), coordinate_index and distance_<observer>.
     `effort` counts rejected steps, Newton iterations, kernel builds and compiled blocks. Classification also gives
     gamma = -ln L, the margin min_n y_n f_n / ||w||, and log_train_loss = -gamma; its `time` is tau (`flows.margin`).
     """
