@@ -11,6 +11,8 @@ from initshape.spec.result import FlowReport
 def notes(model: AbstractModel, flow: FlowReport | None, regularizers: Collection[str]) -> tuple[str, ...]:
     """Caveats that no single field carries; empty where there are none."""
     found = []
+    if flow is not None and flow.integrator in _SHORT_CUTS:
+        found.append(_SHORT_CUTS[flow.integrator])
     if flow is not None and flow.sign_flips:
         found.append(_flips(flow.sign_flips, regularizers))
     if not model.linear:
@@ -36,6 +38,13 @@ AT_KINKS = (
     "avoid the point."
 )
 """Advice for a flow that was stopped by `kinks`."""
+_SHORT_CUTS = {
+    "dual": "The trajectory was integrated through theory's mirror map (flow.independent: false): that it ends at the "
+    "implicit regularizer's answer is built in, and no evidence. integrator: radau simulates all parameters.",
+    "limit": "Nothing was simulated: w_flow is theory's limit itself (flow.independent: false). Its distance to the "
+    "implicit regularizer's answer is zero by construction, and no evidence. integrator: radau simulates all "
+    "parameters.",
+}
 
 
 def _flips(count: int, regularizers: Collection[str]) -> str:

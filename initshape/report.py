@@ -20,12 +20,12 @@ from initshape.provenance import provenance
 from initshape.regularizers import Fit
 from initshape.regularizers.directions import misclassification
 from initshape.spec.experiment import Experiment
-from initshape.spec.flow import GradientDescent
+from initshape.spec.flow import GradientDescent, GradientFlow
 from initshape.spec.outcome import Exactness, Outcome
 from initshape.spec.result import ArrayInfo, ComparisonReport, Completion, Condition, FitReport, FlowReport, Result
 
 if TYPE_CHECKING:
-    from initshape.flows import FlowSolution
+    from initshape.training.settings import FlowSolution
 
 Vector = NDArray[np.float64]
 
@@ -44,22 +44,34 @@ class Computation:
     fits: Mapping[str, Fit]
     solution: FlowSolution | None
 
+    @property
+    def theta_end(self) -> Vector | None:
+        """The parameters that training reached; None where there are none. (P,)."""
+        return None if self.solution is None else self.solution.theta
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the training itself has to say."""
+        return () if self.solution is None else self.solution.notes
+
     @cached_property
     def w_flow(self) -> Vector | None:
         """The predictor that training reached; None where nothing was trained or the network has none. (d,)."""
-        return self.model.predictor(self.solution.theta) if self.solution is not None and self.model.linear else None
+        if self.solution is not None and self.solution.w is not None:
+            return self.solution.w
+        return self.model.predictor(self.theta_end) if self.theta_end is not None and self.model.linear else None
 
     @cached_property
     def predictions(self) -> Vector | None:
         """Outputs on the test inputs of a network that is not linear in x, after training; None for others."""
-        if self.solution is None or self.model.linear or self.dataset.X_test is None:
+        if self.theta_end is None or self.model.linear or self.dataset.X_test is None:
             return None
-        return np.asarray(self.model.outputs(self.solution.theta, self.dataset.X_test))
+        return np.asarray(self.model.outputs(self.theta_end, self.dataset.X_test))
 
     @cached_property
     def flipped(self) -> NDArray[np.int64] | None:
         """Neurons whose output weight changed sign; None where there are no neurons, or nothing was trained."""
-        return None if self.solution is None else flipped(self.model, self.theta, self.solution.theta)
+        return None if self.theta_end is None else flipped(self.model, self.theta, self.theta_end)
 
     @property
     def classifies(self) -> bool:
@@ -83,7 +95,7 @@ def result_of(computation: Computation, arrays: Mapping[str, NDArray[Any]], id: 
         fits=tuple(_fit_report(found, computation) for found in fits.values()),
         comparisons=tuple(found for found in comparisons if found is not None),
         regime=None if w is None else comparison.regime(w, of, dict(fits), directions=computation.classifies),
-        notes=notes(computation.model, flow, tuple(fits)),
+        notes=notes(computation.model, flow, tuple(fits)) + computation.notes,
         citations=_citations(computation.experiment, fits),
         provenance=provenance(_device(computation.solution)),
         arrays={name: ArrayInfo(shape=value.shape, dtype=str(value.dtype)) for name, value in arrays.items()},
@@ -108,9 +120,12 @@ def arrays_of(computation: Computation) -> dict[str, NDArray[Any]]:
         found["predictions_flow"] = computation.predictions
     if computation.flipped is not None:
         found["flipped_neurons"] = computation.flipped
+    if computation.theta_end is not None:
+        found["parameters_final"] = computation.theta_end
+        found["invariants"] = np.stack(
+            [model.invariants(theta) for theta in (computation.theta, computation.theta_end)]
+        )
     if solution is not None:
-        found["parameters_final"] = solution.theta
-        found["invariants"] = np.stack([model.invariants(computation.theta), model.invariants(solution.theta)])
         found |= solution.trajectory
     return {name: np.ascontiguousarray(value) for name, value in found.items()}
 
@@ -132,13 +147,19 @@ def _flow_report(computation: Computation) -> FlowReport | None:
     if computation.experiment.flow.kind == "none":
         return None
     if solution is None:
+        asked = getattr(computation.experiment.flow, "integrator", "none")
         return FlowReport(
-            outcome=Outcome.infeasible, stopped_by="infeasible", independent=True, integrator="none", time=0.0, steps=0
+            outcome=Outcome.infeasible,
+            stopped_by="infeasible",
+            independent=asked not in ("dual", "limit"),
+            integrator="none",
+            time=0.0,
+            steps=0,
         )
     return FlowReport(
         outcome=solution.outcome,
         stopped_by=solution.stopped_by,
-        independent=True,
+        independent=solution.independent,
         integrator=solution.integrator,
         time=solution.time,
         steps=solution.steps,
@@ -149,7 +170,9 @@ def _flow_report(computation: Computation) -> FlowReport | None:
         gamma=solution.gamma,
         margin=solution.margin,
         log_train_loss=solution.log_train_loss,
-        ntk_change=comparison.ntk_change(computation.model, computation.theta, solution.theta, dataset.X),
+        ntk_change=None
+        if solution.theta is None
+        else comparison.ntk_change(computation.model, computation.theta, solution.theta, dataset.X),
         sign_flips=None if computation.flipped is None else len(computation.flipped),
         kinks=solution.effort.get("kinks"),
         **quality(computation, computation.w_flow, computation.predictions),
@@ -231,8 +254,8 @@ def _overall(flow: FlowReport | None, fits: Mapping[str, Fit]) -> Outcome:
 
 
 def _device(solution: FlowSolution | None) -> str:
-    if solution is None:
-        return "cpu"
+    if solution is None or not solution.independent:
+        return "cpu"  # theory's short cuts run in NumPy
     from initshape.flows.device import device_name
 
     return device_name()
@@ -243,8 +266,8 @@ def _citations(experiment: Experiment, fits: Mapping[str, Fit]) -> tuple[str, ..
     found = [_AZULAY]
     if experiment.dataset.kind == "sparse_regression":
         found.append(_WOODWORTH)
-    if experiment.flow.kind == "gradient_flow":
-        found.append(_HAIRER)
+    if isinstance(experiment.flow, GradientFlow) and experiment.flow.integrator != "limit":
+        found.append(_TSITOURAS if experiment.flow.integrator == "tsit5" else _HAIRER)
     found += [citation for fit in fits.values() for citation in fit.citations if fit.exactness is not Exactness.none]
     return tuple(dict.fromkeys(found))
 
@@ -260,4 +283,8 @@ _WOODWORTH = (
 _HAIRER = (
     "E. Hairer, G. Wanner. Solving Ordinary Differential Equations II: Stiff and Differential-Algebraic Problems. "
     "Springer 1996, section IV.8 (Radau IIA)."
+)
+_TSITOURAS = (
+    "C. Tsitouras. Runge-Kutta pairs of order 5(4) satisfying only the first column simplifying assumption. "
+    "Computers & Mathematics with Applications 62, 2011."
 )

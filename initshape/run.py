@@ -50,7 +50,7 @@ def run(experiment: Experiment, on_progress: Callable[[Progress], None] | None =
         report(Progress("flow", 0.2))
         # Targets are opaque to the flow: it only measures how far it is from them.
         targets = {name: found.w for name, found in fits.items() if found.w is not None}
-        solution = simulate(experiment, dataset, model, theta, targets, report)
+        solution = simulate(experiment, dataset, model, theta, targets, report, known=fits.get("implicit"))
 
     report(Progress("comparison", 0.95))
     computation = Computation(experiment, dataset, model, theta, fits, solution)

@@ -1,4 +1,4 @@
-"""The simulation that a spec asks for: which flow, with which settings. JAX is loaded here and not before."""
+"""The simulation that a spec asks for: which flow, with which settings. JAX is loaded here, for those that need it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initshape.datasets import Dataset
-from initshape.models import AbstractModel
+from initshape.dual import integrate_dual, limit
+from initshape.models import AbstractModel, Diagonal
+from initshape.regularizers import Fit
 from initshape.spec.defaults import DESCENT_STEPS, FLOW_STEPS, LOG_TRAIN_LOSS, RELATIVE_RESIDUAL
 from initshape.spec.experiment import Experiment
 from initshape.spec.feasibility import INCONSISTENT, relative_least_squares_residual
 from initshape.spec.flow import GradientDescent, GradientFlow
+from initshape.training.settings import FlowProgress, FlowSettings, FlowSolution
 
 if TYPE_CHECKING:
-    from initshape.flows import FlowProgress, FlowSettings, FlowSolution
     from initshape.flows.gradient_descent import DescentSettings
     from initshape.flows.margin import MarginSettings
 
@@ -38,8 +40,11 @@ class Progress:
 def feasible(experiment: Experiment, dataset: Dataset) -> bool:
     """Whether any parameters can fit the data: a linear network needs y in the range of X.
 
-    Separability of classes is the margin flow's own first question.
+    Separability of classes is the margin flow's own first question, and a limit is asked for by way of the fit, which
+    says itself whether it exists.
     """
+    if getattr(experiment.flow, "integrator", None) == "limit":
+        return True
     if experiment.loss.kind != "square" or getattr(experiment.model, "activation", "identity") != "identity":
         return True
     return relative_least_squares_residual(dataset.X, dataset.y) <= INCONSISTENT
@@ -52,17 +57,36 @@ def simulate(
     theta: Vector,
     targets: Mapping[str, Vector],
     report: Callable[[Progress], None],
+    *,
+    known: Fit | None = None,
 ) -> FlowSolution:
-    """Trains the network as `experiment.flow` says. **Shape**: theta (P,), targets (d,)."""
-    from initshape.flows import integrate
-    from initshape.flows.gradient_descent import descend
-    from initshape.flows.margin import integrate_margin
+    """Trains the network as `experiment.flow` says. **Shape**: theta (P,), targets (d,).
+
+    `known`, theory's answer, is for `integrator: limit`, which is that answer. No simulation sees it.
+    """
 
     def on_block(state: FlowProgress) -> None:
         report(Progress("flow", 0.2 + 0.75 * state.fraction, state.time, state.steps, state.relative_residual))
 
+    if isinstance(experiment.flow, GradientFlow) and experiment.flow.integrator == "limit":
+        wanted = experiment.stop.relative_residual or RELATIVE_RESIDUAL
+        return limit(model, theta, dataset, relative_residual=wanted, known=known)
     arguments = (model, theta, dataset.X, dataset.y)
     coordinates = saved_coordinates(dataset, experiment.trajectory.coordinates).tolist()
+    if isinstance(experiment.flow, GradientFlow) and experiment.flow.integrator == "dual":
+        assert isinstance(model, Diagonal)  # noqa: S101 - the spec allows no other
+        return integrate_dual(
+            model,
+            *arguments[1:],
+            _flow_settings(experiment, experiment.flow),
+            observers=targets,
+            coordinates=coordinates,
+            on_progress=on_block,
+        )
+    from initshape.flows import integrate
+    from initshape.flows.gradient_descent import descend
+    from initshape.flows.margin import integrate_margin
+
     if isinstance(experiment.flow, GradientDescent):
         settings = _descent_settings(experiment, experiment.flow)
         return descend(*arguments, settings, observers=targets, coordinates=coordinates, on_progress=on_block)
@@ -81,8 +105,6 @@ def simulate(
 
 
 def _flow_settings(experiment: Experiment, flow: GradientFlow) -> FlowSettings:
-    from initshape.flows import FlowSettings
-
     stop = experiment.stop
     return FlowSettings(
         rtol=flow.rtol,

@@ -84,9 +84,13 @@ def result(found: Mapping[str, Any]) -> None:
     if flow := found.get("flow"):
         extra = ""
         if completed := flow.get("completion"):
-            extra = f", {completed['iterations']} Gauss-Newton steps from {cell(completed['from_residual'])}"
-        print(f"flow: {flow['outcome']} by {flow['integrator']} at t = {cell(flow['time'])} after {flow['steps']} steps"
-              f" (stopped by {flow['stopped_by']}{extra})")  # fmt: skip
+            method = "dual Newton" if flow["integrator"] == "dual" else "Gauss-Newton"
+            extra = f", {completed['iterations']} {method} steps from {cell(completed['from_residual'])}"
+        if flow["stopped_by"] == "closed_form":
+            print(f"flow: {flow['outcome']}, the limit in closed form")
+        else:
+            print(f"flow: {flow['outcome']} by {flow['integrator']} at t = {cell(flow['time'])} after {flow['steps']} "
+                  f"steps (stopped by {flow['stopped_by']}{extra})")  # fmt: skip
         names = ("relative_residual", "train_loss", "population_error", "test_error", "invariant_drift")
         print("  " + ", ".join(f"{name.replace('_', ' ')} {cell(flow.get(name))}" for name in names))
     distances = {c["regularizer"]: c for c in found.get("comparisons") or ()}
@@ -103,6 +107,8 @@ def result(found: Mapping[str, Any]) -> None:
     if regime := found.get("regime"):
         print(f"regime: {regime['label']} (distance to l1 {cell(regime['distance_to_l1'])}, l2 "
               f"{cell(regime['distance_to_l2'])}, kernel {cell(regime['distance_to_kernel'])})")  # fmt: skip
+    for text in found.get("notes") or ():
+        print(f"note: {text}")
 
 
 def validated(found: Mapping[str, Any]) -> None:

@@ -84,7 +84,10 @@ def loss(result: Result, arrays: Arrays, *, title: str = "") -> FigureData:
     Errors: FigureError when there was no flow.
     """
     if "train_loss" not in arrays or "time" not in arrays:
-        raise FigureError("No training loss was recorded: the experiment has no flow.", tuple(experiment_kinds(arrays)))
+        raise FigureError(
+            "No training loss was recorded: the experiment has no flow, or its limit only.",
+            tuple(experiment_kinds(arrays)),
+        )
     classifies = _classifies(arrays)
     clock = _Clock(_TAU, np.asarray(arrays["time"], dtype=float)) if classifies else _clock(result, arrays)
     return FigureData(
@@ -226,13 +229,16 @@ def _flow_words(result: Result) -> str:
     flow = result.get("flow")
     if not flow:
         return ""
+    if flow.get("stopped_by") == "closed_form":
+        return "The limit of the flow in closed form: nothing was integrated."
     name = str(flow.get("outcome"))
     ending = "The flow converged" if name == "converged" else f"The flow {outcome(name)}"
     time = number(flow.get("time"))
     at = f" at t = {time:.4g}" if time is not None else ""
     stopped = f" (stopped by {flow['stopped_by']})" if flow.get("stopped_by") else ""
     completion = flow.get("completion")
-    last = f", then {completion['iterations']} Gauss-Newton steps (not drawn)" if completion else ""
+    method = "dual Newton" if flow.get("integrator") == "dual" else "Gauss-Newton"
+    last = f", then {completion['iterations']} {method} steps (not drawn)" if completion else ""
     return f"{ending}{at}{stopped}{last}."
 
 

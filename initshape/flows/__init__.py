@@ -14,7 +14,7 @@ from initshape.flows.margin import MarginSettings as MarginSettings  # noqa: E40
 from initshape.flows.margin import integrate_margin as integrate_margin  # noqa: E402
 from initshape.flows.margin_loss import ExponentialLoss as ExponentialLoss  # noqa: E402
 from initshape.flows.margin_loss import LogisticLoss as LogisticLoss  # noqa: E402
-from initshape.flows.settings import Completion as Completion  # noqa: E402
-from initshape.flows.settings import FlowProgress as FlowProgress  # noqa: E402
-from initshape.flows.settings import FlowSettings as FlowSettings  # noqa: E402
-from initshape.flows.settings import FlowSolution as FlowSolution  # noqa: E402
+from initshape.training.settings import Completion as Completion  # noqa: E402
+from initshape.training.settings import FlowProgress as FlowProgress  # noqa: E402
+from initshape.training.settings import FlowSettings as FlowSettings  # noqa: E402
+from initshape.training.settings import FlowSolution as FlowSolution  # noqa: E402

@@ -10,10 +10,11 @@ from jax import lax
 
 from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.loss import AbstractLoss
-from initshape.flows.observe import Rows, observe
+from initshape.flows.observe import observe
 from initshape.flows.state import Controls, FlowState, Problem, Verdict
 from initshape.flows.stopping import settle
 from initshape.models import AbstractModel, Array
+from initshape.training.trajectory import Rows
 
 SMALL_BUFFER = 2**17
 """Numbers in a buffer of saved states whose statistics cost less than finding out which rows are filled."""

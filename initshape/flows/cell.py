@@ -13,11 +13,11 @@ from initshape.flows.integrate import solution
 from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.lane_arrays import Lane
 from initshape.flows.loss import AbstractLoss
-from initshape.flows.settings import Floats, FlowProgress, FlowSettings, FlowSolution
 from initshape.flows.shapes import bucket
 from initshape.flows.start import OBSERVERS_PADDED_TO, start
 from initshape.flows.state import FlowState, Problem
 from initshape.models import AbstractModel
+from initshape.training.settings import Floats, FlowProgress, FlowSettings, FlowSolution
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from initshape.flows.settings import Floats
 from initshape.models import AbstractModel
+from initshape.training.settings import Floats
 
 MAX_ITERATIONS = 6
 MARGIN = 1e-3

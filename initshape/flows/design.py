@@ -8,8 +8,8 @@ import jax
 import numpy as np
 
 from initshape.flows.large_design import LargeDesign
-from initshape.flows.settings import Floats
 from initshape.models import Array
+from initshape.training.settings import Floats
 
 LARGE = 2**22
 """Bytes of X beyond which two layouts of it no longer fit the caches of one core."""

@@ -15,15 +15,14 @@ from initshape.flows.compiled import Block, program
 from initshape.flows.completion import Completed, complete
 from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.kink_events import Events, Field, StuckError
-from initshape.flows.observe import Rows
-from initshape.flows.settings import COMPLETION_RESIDUAL, Floats, FlowProgress, FlowSettings
 from initshape.flows.shapes import saved_rows
 from initshape.flows.start import WELL_CONDITIONED, Start, compiled_arguments
 from initshape.flows.state import Controls, FlowState, Problem, Verdict
 from initshape.flows.stopping import verdict_at_start
-from initshape.flows.trajectory import Recorder, cropped
 from initshape.models import AbstractModel
 from initshape.models.kinks import has_kinks
+from initshape.training.settings import COMPLETION_RESIDUAL, Floats, FlowProgress, FlowSettings
+from initshape.training.trajectory import Recorder, Rows, cropped
 
 FIRST_BLOCK, LARGEST_BLOCK = 8, 4096
 BLOCK_SECONDS = 0.15

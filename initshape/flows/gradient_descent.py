@@ -17,12 +17,12 @@ from jax import lax
 
 from initshape.flows.loss import SquareLoss
 from initshape.flows.minibatch import Batches, FullBatch, MiniBatches
-from initshape.flows.observe import Rows, observe
-from initshape.flows.settings import Floats, FlowProgress, FlowSolution
+from initshape.flows.observe import observe
 from initshape.flows.start import Start, start
-from initshape.flows.trajectory import Recorder, named
 from initshape.models import AbstractModel, Array
 from initshape.spec.outcome import Outcome
+from initshape.training.settings import Floats, FlowProgress, FlowSolution
+from initshape.training.trajectory import Recorder, Rows, named
 
 LARGEST_BLOCK = 8192
 BLOCK_SECONDS = 0.15

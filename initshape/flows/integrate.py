@@ -13,12 +13,12 @@ from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.integrators import integrator_for
 from initshape.flows.loss import AbstractLoss, SquareLoss
 from initshape.flows.observe import observe
-from initshape.flows.settings import Completion, Floats, FlowProgress, FlowSettings, FlowSolution
 from initshape.flows.start import Start, start
 from initshape.flows.stopping import outcome_of, stop_rule
-from initshape.flows.trajectory import Recorder, named
 from initshape.models import AbstractModel
 from initshape.spec.outcome import Outcome
+from initshape.training.settings import Completion, Floats, FlowProgress, FlowSettings, FlowSolution
+from initshape.training.trajectory import Recorder, named
 
 
 def integrate(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.krylov import ITERATIVE_FROM, Iterated
 from initshape.flows.radau import Radau
+from initshape.flows.tsit5 import Tsit5
 
-NAMES = ("auto", "radau")
+NAMES = ("auto", "radau", "tsit5")
 
 
 def integrator_for(name: str, samples: int) -> AbstractIntegrator:
@@ -16,4 +17,6 @@ def integrator_for(name: str, samples: int) -> AbstractIntegrator:
     """
     if name not in NAMES:
         raise ValueError(f"unknown integrator {name!r}; known: {', '.join(NAMES)}")
+    if name == "tsit5":
+        return Tsit5()
     return Radau(Iterated()) if samples >= ITERATIVE_FROM else Radau()

@@ -28,7 +28,6 @@ from scipy.optimize import linprog, lsq_linear
 from initshape.flows.completion import Completed, complete
 from initshape.flows.kinks import DEPENDENT, NOISE, Branch, Kinks, bounds, branch_of, margins
 from initshape.flows.loss import AbstractLoss
-from initshape.flows.settings import Floats
 from initshape.flows.shapes import bucket
 from initshape.flows.state import FlowState, Verdict
 from initshape.models import AbstractModel
@@ -43,6 +42,7 @@ from initshape.models.kinks import (
     unit_scales,
     unit_speeds,
 )
+from initshape.training.settings import Floats
 
 Integers = npt.NDArray[np.int64]
 NOBODY: Integers = np.empty(0, dtype=np.int64)

@@ -178,8 +178,10 @@ def watch(
         attempt = _corrected(Branch(model, kinks), loss, problem, attempt)
 
     def along(x: Array) -> Array:
-        q = memory.polynomial
-        return state.theta + x * (q[0] + x * (q[1] + x * q[2]))
+        *lower, change = memory.polynomial
+        for q in reversed(lower):
+            change = q + x * change
+        return state.theta + x * change
 
     def margin(x: Array) -> Array:
         return margins(model, loss, problem.X, problem.y, problem.samples, kinks, along(x))

@@ -10,8 +10,8 @@ import numpy as np
 
 from initshape.flows.design import Design
 from initshape.flows.driver import Arguments
-from initshape.flows.settings import Floats
 from initshape.flows.state import Controls, FlowState, Problem, Verdict
+from initshape.training.settings import Floats
 
 
 class Lane(NamedTuple):

@@ -20,11 +20,11 @@ from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.lane_arrays import LaneArrays
 from initshape.flows.lane_block import LaneLimits, advance_lanes
 from initshape.flows.loss import AbstractLoss
-from initshape.flows.observe import Rows
-from initshape.flows.settings import FlowProgress, FlowSolution
 from initshape.flows.shapes import saved_rows
 from initshape.flows.state import Verdict
 from initshape.models import AbstractModel
+from initshape.training.settings import FlowProgress, FlowSolution
+from initshape.training.trajectory import Rows
 
 IDLE_SHARE = 8
 """A block ends when one in so many of its lanes has nothing to do: to refill it, or to make room for its rows."""

@@ -12,9 +12,9 @@ from initshape.flows.integrate import integrate
 from initshape.flows.integrators import integrator_for
 from initshape.flows.lane_driver import Callbacks, LaneDriver, Method
 from initshape.flows.loss import AbstractLoss, SquareLoss
-from initshape.flows.settings import Floats, FlowProgress, FlowSettings, FlowSolution
 from initshape.models import AbstractModel
 from initshape.models.kinks import has_kinks
+from initshape.training.settings import Floats, FlowProgress, FlowSettings, FlowSolution
 
 
 def integrate_many(

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from initshape.flows.loss import AbstractLoss
 from initshape.flows.state import Problem
 from initshape.models import AbstractModel, Array
-
-
-class Rows(NamedTuple):
-    """One row a state: scalars (B,), chosen coordinates of w (B, C), relative distances to the targets (B, K)."""
-
-    train_loss: Array
-    relative_residual: Array
-    invariant_drift: Array
-    w: Array
-    distances: Array
+from initshape.training.trajectory import Rows
 
 
 def observe(model: AbstractModel, loss: AbstractLoss, problem: Problem, theta: Array) -> Rows:

@@ -10,10 +10,10 @@ import numpy as np
 from initshape.flows.design import design
 from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.loss import AbstractLoss
-from initshape.flows.settings import Floats, FlowSettings
 from initshape.flows.shapes import bucket, feature_bucket
 from initshape.flows.state import Controls, FlowState, Problem, Verdict
 from initshape.models import AbstractModel
+from initshape.training.settings import Floats, FlowSettings
 
 OBSERVERS_PADDED_TO = 4
 """Targets come in multiples of this (none is padded too), so that their number rarely compiles anything."""

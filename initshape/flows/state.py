@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from initshape.models import Array
 
 
@@ -86,7 +88,7 @@ class Attempt(NamedTuple):
     `time`, `theta`, `slope` and `relative_residual` hold at its end; `step` is its size, `last` says that it ends at
     max_time, `next_step` follows whether it was accepted or not, `stiffness` is tr(J J^T), `finite` is false when it
     failed on an overflow. `memory` is for the case that it is accepted, `memory_if_rejected` for the other. `event`
-    says that the branch `kinks` ends here.
+    says that the branch `kinks` ends here. `longest` is the longest step that stability allows an explicit method.
     """
 
     accepted: Array
@@ -105,3 +107,4 @@ class Attempt(NamedTuple):
     memory_if_rejected: Any
     kinks: Any = ()
     event: Any = False
+    longest: Any = np.inf

@@ -6,16 +6,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from initshape.flows.settings import Floats
 from initshape.flows.start import Start
 from initshape.flows.state import Attempt, Controls, FlowState, Problem, Verdict
 from initshape.spec.outcome import Outcome
+from initshape.training.settings import Floats
 
 PROGRESS, RISEN = 0.9, 10.0
 STALLED_AFTER = 4
 QUIET_AFTER = 5
 STATIONARY = 1e-12
 LONG_STEP = 10.0
+LONG_FOR_EXPLICIT = 0.5
 
 OUTCOMES: dict[Verdict, Outcome] = {
     Verdict.relative_residual: Outcome.converged,
@@ -71,7 +72,8 @@ def settle(problem: Problem, controls: Controls, state: FlowState, attempt: Atte
     remaining loss (h |theta'|^2 > L), or the residual was ten times the best, though a flow never raises its loss. On
     a plateau the promise is small, so slowness is never taken for a floor.
 
-    **Stationary**: several steps, long against the fastest relaxation time (h tr K/N >= 10), that moved no parameter by
+    **Stationary**: several steps, long against the fastest relaxation time (h tr K/N >= 10, or as long as stability
+    lets an explicit method go), that moved no parameter by
     its tolerance, with J^T r zero to rounding relative to ||J|| ||r||.
     """
     settled: FlowState = lax.cond(
@@ -110,6 +112,7 @@ def _after_acceptance(problem: Problem, controls: Controls, state: FlowState, at
     # The motion itself: a slope that is rounding, times a step that grows without bound, would be large again.
     no_motion = (abs(attempt.theta - state.theta) / scale).max() <= 1.0
     long_step = attempt.step * attempt.stiffness >= LONG_STEP * problem.samples
+    long_step = long_step | (attempt.step >= LONG_FOR_EXPLICIT * attempt.longest)
     quiet = jnp.where(no_force & no_motion & long_step, state.quiet + 1, 0)
 
     steps = state.accepted + 1

@@ -66,6 +66,10 @@ class BalancedBranch(AbstractBranch):
     def extremes(self) -> tuple[Array, Array]:
         return np.where(self.sign < 0.0, -np.inf, 0.0), np.where(self.sign > 0.0, np.inf, 0.0)
 
+    def layers(self, initial: Array) -> Array:
+        """All of them have grown alike."""
+        return np.asarray(initial * np.exp(np.where(self.sign == 0.0, 0.0, self.growth)))
+
     def _size(self) -> Array:
         return np.asarray(self.alpha * np.exp(self.growth))
 

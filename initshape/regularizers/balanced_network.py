@@ -70,6 +70,19 @@ def closed_form(model: FullyConnected, theta0: Array) -> ClosedForm:
     return ClosedForm(BalancedPotential(depth=model.depth, first=sign * form.weights))
 
 
+def neuron_of(model: FullyConnected, theta0: Array) -> tuple[Array, Array] | None:
+    """Scalars and weights of the single neuron that aligned layers train as; None where they are not aligned.
+
+    Strictly balanced ones get scalars of one size exactly, as in `fit`.
+    """
+    form = aligned(model.layers(np.asarray(theta0)))
+    if form.deviation > TOLERANCE:
+        return None
+    if not _is_balanced(form):
+        return form.scalars, form.weights
+    return np.where(form.scalars < 0.0, -1.0, 1.0) * float(np.linalg.norm(form.weights)), form.weights
+
+
 def _nonlinear(model: FullyConnected) -> str:
     return f"with {model.activation} activation the limit is a function of x, and no regularizer of it is known"
 

@@ -48,3 +48,7 @@ class AbstractBranch(ABC):
     @abstractmethod
     def extremes(self) -> tuple[Array, Array]:
         """Infimum and supremum of the product along the whole flow: -inf, 0 or inf; (0, 0) where it cannot move."""
+
+    @abstractmethod
+    def layers(self, initial: Array) -> Array:
+        """The layers here, from those that the branch was made of. **Shape**: (L, d) -> (L, d)."""

@@ -152,6 +152,10 @@ class DeepState(AbstractMirrorState):
         w = np.where(by_change <= by_product, w0 + moved, plus.product - minus.product)
         return cls(plus=plus, minus=minus, R=R, w0=w0, moved=moved, w=w, slope=plus.slope + minus.slope)
 
+    def layers(self, initial: Array) -> Array:
+        """All layers here, from those at R = 0. **Shape**: (2, L, d) -> (2, L, d)."""
+        return np.stack([self.plus.layers(initial[0]), self.minus.layers(initial[1])])
+
     def reach(self, forward: np.ndarray) -> Array:
         """How far R may move, up where `forward`, else down, before either branch has grown by e^8."""
         return np.minimum(self.plus.reach(forward), self.minus.reach(~forward))

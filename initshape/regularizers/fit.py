@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from initshape.datasets import Dataset
-from initshape.regularizers.base import AbstractPotential, AbstractRegularizer, Array
+from initshape.regularizers.base import AbstractMirrorState, AbstractPotential, AbstractRegularizer, Array
 from initshape.regularizers.constraints import Constraints
 from initshape.regularizers.kkt import evaluate_kkt
 from initshape.regularizers.newton import minimise
@@ -31,7 +31,8 @@ class Claim:
 class Fit:
     """The minimiser w of Q among all interpolating weights, with its checks; None where the outcome allows none.
 
-    `predictions` are given instead of w for a network that is not linear in x: its outputs on the test inputs.
+    `predictions` are given instead of w for a network that is not linear in x: its outputs on the test inputs. `state`
+    is the point of the mirror map where dual Newton ended: it says more than w.
 
     **Shape**: w (d,), predictions (number of test inputs,). **Units/scale**: `relative_residual` = ||X w - y||/||y||;
     `kkt_residual` = dist(grad Q(w), span of the rows of X)/||grad Q(w)|| (for l1 see `L1Norm`); `seconds` of
@@ -48,6 +49,7 @@ class Fit:
     w: Array | None = None
     predictions: Array | None = None
     potential: AbstractRegularizer | None = None
+    state: AbstractMirrorState | None = None
     relative_residual: float | None = None
     kkt_residual: float | None = None
     value: float | None = None
@@ -67,13 +69,13 @@ def fit_potential(regularizer: str, potential: AbstractPotential, dataset: Datas
     X = dataset.X if np.all(free) else np.where(free, dataset.X, 0.0)
     constraints = Constraints.of(X, dataset.y)
     if not constraints.consistent:
-        reason = inconsistent(constraints, frozen=int(np.sum(~free)))
-        return without_answer(regularizer, claim, Outcome.infeasible, reason, started, potential)
+        why = inconsistent(constraints, frozen=int(np.sum(~free)))
+        return without_answer(regularizer, claim, Outcome.infeasible, why, started, potential)
     with np.errstate(over="ignore", invalid="ignore"):  # an outcome below, not a warning
         solution = minimise(potential.start(), constraints)
     if solution.outcome is not Outcome.converged and not reachable(constraints, lower, upper):
-        reason = "no weights of the signs that the one-signed coordinates keep fit the data"
-        return without_answer(regularizer, claim, Outcome.infeasible, reason, started, potential)
+        why = "no weights of the signs that the one-signed coordinates keep fit the data"
+        return without_answer(regularizer, claim, Outcome.infeasible, why, started, potential)
     found = with_answer(
         regularizer,
         claim,
@@ -84,7 +86,10 @@ def fit_potential(regularizer: str, potential: AbstractPotential, dataset: Datas
         iterations=solution.iterations,
         started=started,
     )
-    return replace(found, reason=_why_stalled(found, dataset)) if found.outcome is Outcome.stalled else found
+    if found.w is None:
+        return found
+    reason = _why_stalled(found, dataset) if found.outcome is Outcome.stalled else found.reason
+    return replace(found, state=solution.state, reason=reason)
 
 
 def _why_stalled(found: Fit, dataset: Dataset) -> str | None:

@@ -153,6 +153,16 @@ class GeneralBranch(AbstractBranch):
         lower = np.where(rest | (self.shape.side > 0.0), 0.0, -np.inf)
         return lower, np.where(rest | (self.shape.side < 0.0), 0.0, np.inf)
 
+    def layers(self, initial: Array) -> Array:
+        """z is the smallest layer, which may pass through 0; the others are sqrt(z^2 + c) and keep their signs."""
+        order = np.argsort(np.abs(initial), axis=0, kind="stable")
+        ranked = np.take_along_axis(initial, order, axis=0)
+        signs = np.sign(ranked[1:])
+        moved = np.concatenate([[self._z * np.prod(signs, axis=0)], signs * np.sqrt(self._z**2 + self.shape.c)])
+        layers = np.empty_like(initial)
+        np.put_along_axis(layers, order, moved, axis=0)
+        return np.where(self.shape.frozen, initial, layers)
+
     @cached_property
     def _tau(self) -> Array:
         return self.shape.tau0 + self.grown

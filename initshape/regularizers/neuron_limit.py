@@ -16,10 +16,15 @@ from initshape.regularizers.quadratic import nearest_interpolator
 
 @dataclass(frozen=True, eq=False)
 class NeuronLimit:
-    """The predictor w at the end, None where the sign is not known, and how it was found."""
+    """The predictor w at the end, None where the sign is not known, and how it was found.
+
+    With it a_1 ... a_k and u at the end. **Shape**: scalars (k,), weights (d,); empty without w.
+    """
 
     w: Array | None
     branch: Branch
+    scalars: Array
+    weights: Array
 
 
 def neuron_limit(scalars: Array, weights: Array, X: Array, y: Array, constraints: Constraints) -> NeuronLimit:
@@ -33,13 +38,26 @@ def neuron_limit(scalars: Array, weights: Array, X: Array, y: Array, constraints
     start = NeuronCoordinates.of(scalars, weights, X, y)
     found = branch(start)
     if found.sign is None:
-        return NeuronLimit(None, found)
+        return NeuronLimit(None, found, np.empty(0), np.empty(0))
     zero = np.zeros_like(weights)
     least = nearest_interpolator(constraints, w0=zero, root=np.ones_like(zero))
     roots = _roots(start)
     s = smallest_magnitude(roots, np.array(np.linalg.norm(least)))
     phi = found.sign * float(np.prod(np.hypot(s, roots[1:])))
-    return NeuronLimit(least + phi * start.across, found)
+    return NeuronLimit(
+        w=least + phi * start.across,
+        branch=found,
+        scalars=_signs(scalars, found.sign) * np.hypot(s, roots[1:]),
+        weights=least / phi + start.across,
+    )
+
+
+def _signs(scalars: Array, product: float) -> Array:
+    """Those at the start, but for the smallest scalar, the only one that may pass through zero."""
+    signs = np.sign(scalars)
+    smallest = int(np.argmin(np.abs(scalars)))
+    signs[smallest] = product * np.prod(np.delete(signs, smallest))
+    return np.asarray(signs)
 
 
 def _roots(start: NeuronCoordinates) -> Array:

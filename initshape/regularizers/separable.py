@@ -38,7 +38,7 @@ class SeparablePotential(AbstractPotential):
         return np.where(frozen & (w != 0.0), np.inf, terms)
 
     def inverse(self, R: Array) -> Array:
-        return self._gather(lambda part, indices: part.inverse(R[indices]))
+        return self._gather(lambda part, indices: part.inverse(R[..., indices]), R.shape[:-1])
 
     def start(self) -> SeparableState:
         return SeparableState.join(self.dimension, tuple((indices, part.start()) for indices, part in self.parts))
@@ -48,10 +48,10 @@ class SeparablePotential(AbstractPotential):
         upper = self._gather(lambda part, indices: part.domain()[1])
         return lower, upper
 
-    def _gather(self, evaluate: Callable[[AbstractPotential, Indices], Array]) -> Array:
-        result = np.zeros(self.dimension)
+    def _gather(self, evaluate: Callable[[AbstractPotential, Indices], Array], lead: tuple[int, ...] = ()) -> Array:
+        result = np.zeros((*lead, self.dimension))
         for indices, part in self.parts:
-            result[indices] = evaluate(part, indices)
+            result[..., indices] = evaluate(part, indices)
         return result
 
 

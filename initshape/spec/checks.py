@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from initshape.spec.check_flow import check_gradient_flow
 from initshape.spec.check_init import check_init
 from initshape.spec.dataset import ExplicitDataset, LinearRegression, SeparableClassification, SparseRegression, Teacher
 from initshape.spec.feasibility import INCONSISTENT, relative_least_squares_residual
-from initshape.spec.flow import GradientDescent
+from initshape.spec.flow import GradientDescent, GradientFlow
 from initshape.spec.model import Diagonal, FullyConnected, SingleNeuron
 from initshape.spec.problem import ProblemError, problem
 
@@ -164,6 +165,8 @@ def _check_loss(experiment: Experiment) -> Iterator[ProblemError]:
 
 def _check_flow(experiment: Experiment) -> Iterator[ProblemError]:
     flow = experiment.flow
+    if isinstance(flow, GradientFlow):
+        yield from check_gradient_flow(experiment, flow)
     if not isinstance(flow, GradientDescent):
         return
     if experiment.loss.kind != "square":

@@ -10,6 +10,7 @@ from initshape.spec.model import Diagonal, SingleNeuron
 from initshape.spec.problem import ProblemError, SpecError
 
 _FLOAT = 8
+_DUAL_STEPS = 100
 _WORKING_RATE = 4e9
 """Floating-point operations a second of one ordinary core; an order of magnitude is all that is promised."""
 
@@ -40,14 +41,29 @@ def estimate(experiment: Experiment) -> Estimate:
     parameters = _parameters(experiment)
     integrates = experiment.flow.kind != "none"
     work = 30 * parameters + 8 * n * n if integrates else 6 * n * n
-    points = experiment.trajectory.points if integrates else 0
+    integrator = getattr(experiment.flow, "integrator", None)
+    if integrator == "dual":
+        work = _DUAL_STEPS * (2 * parameters + 7 * n) + 8 * n * n  # the states that saved rows are evaluated from
+    points = experiment.trajectory.points if integrates and integrator != "limit" else 0
     saved = points * (min(experiment.trajectory.coordinates, d) + 8) + 2 * parameters + 8 * d
     result = _FLOAT * saved + min(data, 8 * 2**20)
     fit = 12 * (2 * n * n * d + n**3)
-    flow = 400 * (2 * n * n * d + 12 * n**3 + 40 * n * d) if integrates else 0
+    flow = _flow_work(experiment) if integrates else 0
     lp = 3e-9 * n * n * d if "l1" in experiment.regularizers else 0.0
     memory = int(3 * data + test + _FLOAT * (work + saved)) + 300 * 2**20
     return Estimate(memory, int(result), 0.01 + (fit + flow) / _WORKING_RATE + lp)
+
+
+def _flow_work(experiment: Experiment) -> int:
+    """Operations of the training: some hundred steps with matrices, or what theory's short cuts need instead."""
+    d, n, model = experiment.dataset.dimension, experiment.dataset.samples, experiment.model
+    integrator = getattr(experiment.flow, "integrator", None)
+    if integrator == "limit":
+        return 4 * n * n * d
+    if integrator == "dual" and isinstance(model, Diagonal):
+        quadrature = 1_000_000 * d if model.depth > 2 else 0
+        return 5 * (2 * n * n * d + 20 * n**3) + 200 * 7 * 4 * n * d + quadrature
+    return 400 * (2 * n * n * d + 12 * n**3 + 40 * n * d)
 
 
 def _parameters(experiment: Experiment) -> int:

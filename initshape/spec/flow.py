@@ -10,11 +10,22 @@ from initshape.spec.base import Integer, Real, Seed, Spec
 
 
 class GradientFlow(Spec):
-    """theta' = -grad L(theta) in the full parameters, adaptive and stiff."""
+    """theta' = -grad L(theta), by adaptive steps from the initialization to a stop rule.
+
+    `radau` and `tsit5` simulate all parameters and know no theory: their agreement with a regularizer is evidence.
+    radau is implicit, for stiff flows; tsit5 is explicit, for those that are not (large initializations, few steps).
+    `dual` and `limit` use theory itself, are faster, and say `independent: false`. dual follows the trajectory of a
+    diagonal network through its mirror map, in as many variables as there are samples. limit computes only where the
+    flow ends: diagonal networks of any depth, single neurons, fully connected networks with balanced or aligned layers.
+    """
 
     kind: Literal["gradient_flow"] = "gradient_flow"
     integrator: Annotated[
-        Literal["auto", "radau"], Field(description="auto picks the best independent integrator: radau.")
+        Literal["auto", "radau", "tsit5", "dual", "limit"],
+        Field(
+            description="auto picks the best independent integrator: radau. tsit5 is explicit. dual and limit use "
+            "theory: the trajectory of a diagonal network by its mirror map, or its limit alone."
+        ),
     ] = "auto"
     rtol: Annotated[Real, Field(ge=1e-13, le=0.1, description="Relative tolerance of one step.")] = 1e-8
     atol: Annotated[

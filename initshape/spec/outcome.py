@@ -38,7 +38,7 @@ _WORDS: dict[Outcome, tuple[str, str]] = {
     ),
     Outcome.reached_max_steps: (
         "The integrator used stop.max_steps before the requested residual.",
-        "Raise stop.max_steps, or loosen flow.rtol.",
+        "Raise stop.max_steps, or loosen flow.rtol. flow.integrator: tsit5 crawls where a flow is stiff: use radau.",
     ),
     Outcome.out_of_time: ("The run used stop.max_seconds of wall-clock time.", "Raise stop.max_seconds and run again."),
     Outcome.diverged: ("The iterates left every bounded region.", "Lower flow.step_size, or use kind: gradient_flow."),

@@ -56,6 +56,9 @@ class _Weights(_Part):
 class FlowReport(_Weights):
     """What the simulation did. `time` is the flow time of the last integrated state; `seconds` excludes compilation.
 
+    `independent` is false where theory was used (integrators dual and limit): agreement with it is then no evidence.
+    `time`, `steps`, `invariant_drift` and `completion` are null for a limit in closed form.
+
     Classification: `gamma` = -ln L = -`log_train_loss`, `margin` = min_n y_n f(x_n) over the norm of w, and `time` is
     tau with d tau = L dt, in which the flow is that of gamma. `ntk_change` = ||K(end) - K(0)||_F / ||K(0)||_F of the
     tangent kernel on the training inputs. `sign_flips` counts output weights with another sign at the end than at the
@@ -67,7 +70,7 @@ class FlowReport(_Weights):
     independent: bool
     integrator: str
     time: Number
-    steps: int
+    steps: int | None
     completion: Completion | None = None
     train_loss: Number = None
     relative_residual: Number = None

@@ -23,12 +23,29 @@ def loaded_after(statement: str) -> set[str]:
         ("import initshape.cli", {"jax", "matplotlib", "fastapi", "celery", "scipy"}),
         ("import initshape.client", {"jax", "fastapi", "celery"}),
         ("import initshape.models, initshape.datasets, initshape.regularizers", {"jax", "redis", "httpx2"}),
+        ("import initshape.dual, initshape.training.trajectory", {"jax", "redis", "httpx2"}),
         ("import initshape.spec.experiment, initshape.spec.identity", {"jax", "scipy", "redis", "ruamel"}),
         ("import initshape.flows", {"redis", "fastapi", "celery", "httpx2"}),
     ],
 )
 def test_nothing_heavy_is_loaded_unasked(statement: str, absent: set[str]) -> None:
     assert not loaded_after(statement) & absent
+
+
+RUN = """
+from initshape.run import run
+from initshape.spec.experiment import Experiment
+data = {"kind": "sparse_regression", "dimension": 20, "samples": 4, "test_samples": 10}
+for depth, integrator in ((2, "dual"), (3, "dual"), (3, "limit")):
+    document = {"dataset": data, "model": {"kind": "diagonal", "depth": depth},
+                "init": {"kind": "scale_shape", "scale": 0.1, "shape": 0.3}, "flow": {"integrator": integrator}}
+    assert run(Experiment.model_validate(document)).result.outcome == "converged"
+"""
+
+
+def test_theory_never_waits_for_a_compiler() -> None:
+    """Whole runs of the dual flow and of limits, comparisons, regime and provenance included."""
+    assert not loaded_after(RUN) & {"jax", "jaxlib"}
 
 
 def test_the_numerics_need_only_four_packages() -> None:

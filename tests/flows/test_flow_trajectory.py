@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from initshape.flows import FlowSettings, integrate
-from initshape.flows.observe import Rows
-from initshape.flows.trajectory import Recorder
+from initshape.training.trajectory import Recorder, Rows
 
 
 def numbered(times: np.ndarray) -> Rows:

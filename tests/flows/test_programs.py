@@ -16,8 +16,8 @@ from initshape.flows.driver import Run
 from initshape.flows.lane_block import LaneLimits, advance_lanes
 from initshape.flows.loss import SquareLoss
 from initshape.flows.radau import Radau
-from initshape.flows.settings import FlowSettings
 from initshape.flows.start import start
+from initshape.training.settings import FlowSettings
 
 
 def program(lanes: bool) -> tuple[Any, tuple[Any, ...]]:

@@ -16,8 +16,8 @@ from initshape.flows.margin.observe import MarginRows, observe
 from initshape.flows.margin.settings import MarginSettings
 from initshape.flows.margin.start import MarginStart, compiled_arguments
 from initshape.flows.margin.state import Verdict
-from initshape.flows.settings import Floats, FlowProgress
 from initshape.flows.shapes import saved_rows
+from initshape.training.settings import Floats, FlowProgress
 
 FIRST_BLOCK, LARGEST_BLOCK = 8, 4096
 BLOCK_SECONDS = 0.15

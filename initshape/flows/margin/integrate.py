@@ -15,9 +15,9 @@ from initshape.flows.margin.settings import MarginSettings
 from initshape.flows.margin.start import MarginStart, start
 from initshape.flows.margin.state import Verdict
 from initshape.flows.margin_loss import AbstractMarginLoss, ExponentialLoss, LogisticLoss
-from initshape.flows.settings import Floats, FlowProgress, FlowSolution
 from initshape.models import AbstractModel
 from initshape.spec.outcome import Outcome
+from initshape.training.settings import Floats, FlowProgress, FlowSolution
 
 LOSSES: dict[str, AbstractMarginLoss] = {"exponential": ExponentialLoss(), "logistic": LogisticLoss()}
 _OUTCOMES = {

@@ -12,9 +12,9 @@ from initshape.flows.margin.radau import ascent, memory
 from initshape.flows.margin.settings import MarginSettings
 from initshape.flows.margin.state import MarginControls, MarginProblem, MarginState, Verdict
 from initshape.flows.margin_loss import AbstractMarginLoss
-from initshape.flows.settings import Floats
 from initshape.flows.shapes import bucket, feature_bucket
 from initshape.models import AbstractModel
+from initshape.training.settings import Floats
 
 OBSERVERS_PADDED_TO = 4
 FIRST_SAVED = 1e-3

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
-from initshape.flows.observe import Rows
-from initshape.flows.settings import Floats
+from initshape.models import Array
+from initshape.training.settings import Floats
 
 FIRST_TIME = 1e-2
 """First saved time, in units of the fastest relative time scale at the start."""
@@ -14,6 +16,16 @@ FIRST_TIME_OF_MAX = 1e-3
 """The first saved time is at most this fraction of max_time."""
 ROOM = 3
 """Rows are thinned by two when there are more than ROOM x points, so that ROOM/2 x points or more remain."""
+
+
+class Rows(NamedTuple):
+    """One row a state: scalars (B,), chosen coordinates of w (B, C), relative distances to the targets (B, K)."""
+
+    train_loss: Array
+    relative_residual: Array
+    invariant_drift: Array
+    w: Array
+    distances: Array
 
 
 class Recorder:

@@ -69,22 +69,27 @@ class FlowSolution:
 
     `theta` is the final state (completed if `completion` is not None), `time` and `steps` (accepted) belong to the
     last integrated one. `stopped_by` names the rule: relative_residual, max_time, max_steps, max_seconds,
-    rounding_floor, stationary, step_size, nonfinite or kinks. `trajectory` holds, one row a saved time: time,
-    train_loss, relative_residual, invariant_drift, w_trajectory (points x coordinates), coordinate_index and
-    distance_<observer>. `effort` counts rejected steps, Newton iterations, kernel builds and compiled blocks.
-    Classification also gives gamma = -ln L, the margin min_n y_n f_n / ||w||, and log_train_loss = -gamma; its
-    `time` is tau (`flows.margin`).
+    rounding_floor, stationary, step_size, nonfinite or kinks; closed_form where nothing was integrated, and time,
+    steps and drift are None. Only a closed form may end without `theta`.
+
+    `independent` is false for what used the theory that fits are compared with. `w` is the predictor where it is
+    known to more digits than theta holds. `notes` are caveats in sentences.
+
+    `trajectory` holds, one row a saved time: time, train_loss, relative_residual, invariant_drift, w_trajectory
+    (points x coordinates), coordinate_index and distance_<observer>.
+    `effort` counts rejected steps, Newton iterations, kernel builds and compiled blocks. Classification also gives
+    gamma = -ln L, the margin min_n y_n f_n / ||w||, and log_train_loss = -gamma; its `time` is tau (`flows.margin`).
     """
 
     outcome: Outcome
     stopped_by: str
-    theta: Floats
-    time: float
-    steps: int
+    theta: Floats | None
+    time: float | None
+    steps: int | None
     completion: Completion | None
-    train_loss: float
-    relative_residual: float
-    invariant_drift: float
+    train_loss: float | None
+    relative_residual: float | None
+    invariant_drift: float | None
     seconds: float
     compile_seconds: float
     integrator: str
@@ -93,3 +98,6 @@ class FlowSolution:
     gamma: float | None = None
     margin: float | None = None
     log_train_loss: float | None = None
+    independent: bool = True
+    w: Floats | None = None
+    notes: tuple[str, ...] = ()
