@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from initshape.datasets import Dataset
 from initshape.models import AbstractModel
+from initshape.regularizers.per_dataset import once_per_dataset
 from initshape.spec.defaults import DESCENT_STEPS, FLOW_STEPS, LOG_TRAIN_LOSS, RELATIVE_RESIDUAL
 from initshape.spec.experiment import Experiment
 from initshape.spec.feasibility import INCONSISTENT, relative_least_squares_residual
@@ -42,26 +43,39 @@ def feasible(experiment: Experiment, dataset: Dataset) -> bool:
     """
     if experiment.loss.kind != "square" or getattr(experiment.model, "activation", "identity") != "identity":
         return True
-    return relative_least_squares_residual(dataset.X, dataset.y) <= INCONSISTENT
+    return _least_squares_residual(dataset) <= INCONSISTENT
 
 
-def simulate(
-    experiment: Experiment,
-    dataset: Dataset,
-    model: AbstractModel,
-    theta: Vector,
-    targets: Mapping[str, Vector],
-    report: Callable[[Progress], None],
-) -> FlowSolution:
-    """Trains the network as `experiment.flow` says. **Shape**: theta (P,), targets (d,)."""
+@once_per_dataset
+def _least_squares_residual(dataset: Dataset) -> float:
+    return relative_least_squares_residual(dataset.X, dataset.y)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One network to train as `experiment.flow` says. **Shape**: theta (P,), targets (d,)."""
+
+    experiment: Experiment
+    dataset: Dataset
+    model: AbstractModel
+    theta: Vector
+    targets: Mapping[str, Vector]
+    report: Callable[[Progress], None]
+
+
+def simulate(task: Task) -> FlowSolution:
+    """Trains the network; what `report` raises ends it."""
     from initshape.flows import integrate
     from initshape.flows.gradient_descent import descend
     from initshape.flows.margin import integrate_margin
 
-    def on_block(state: FlowProgress) -> None:
-        report(Progress("flow", 0.2 + 0.75 * state.fraction, state.time, state.steps, state.relative_residual))
+    experiment, dataset, targets = task.experiment, task.dataset, task.targets
 
-    arguments = (model, theta, dataset.X, dataset.y)
+    def on_block(state: FlowProgress) -> None:
+        task.report(Progress("flow", 0.2 + 0.75 * state.fraction, state.time, state.steps, state.relative_residual))
+
+    task.report(Progress("flow", 0.2))
+    arguments = (task.model, task.theta, dataset.X, dataset.y)
     coordinates = saved_coordinates(dataset, experiment.trajectory.coordinates).tolist()
     if isinstance(experiment.flow, GradientDescent):
         settings = _descent_settings(experiment, experiment.flow)
@@ -78,6 +92,26 @@ def simulate(
         )
     flow_settings = _flow_settings(experiment, experiment.flow)
     return integrate(*arguments, flow_settings, observers=targets, coordinates=coordinates, on_progress=on_block)
+
+
+def simulate_many(
+    tasks: Iterable[tuple[int, Task | BaseException | None]],
+) -> Iterator[tuple[int, FlowSolution | BaseException | None]]:
+    """Trains many networks; solutions come with the numbers of their tasks, as they are ready.
+
+    Whatever ends one of them (what its `report` raises, broken machinery) is its answer, and no concern of the others.
+    What is no task passes through. This is the one place that decides whether networks of one shape are trained all at
+    once, or one after the other: then each task is asked for when the one before it has been answered.
+    """
+    for number, task in tasks:
+        solution: FlowSolution | BaseException | None
+        try:
+            solution = simulate(task) if isinstance(task, Task) else task
+        except (GeneratorExit, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - the caller knows what it means
+            solution = error
+        yield number, solution
 
 
 def _flow_settings(experiment: Experiment, flow: GradientFlow) -> FlowSettings:
