@@ -105,4 +105,4 @@ def _weights(points: Array, t: float) -> Array:
         weights = np.prod(away) / (away * np.prod(gaps, axis=1))
         if np.max(np.abs(weights)) <= _LARGEST_WEIGHT:
             return np.concatenate([weights, np.zeros(len(points) - count)])
-    return np.eye(1, len(points))[0]
+    return np.asarray(np.eye(1, len(points))[0])
