@@ -171,6 +171,15 @@ class LifeCycle(RuleBasedStateMachine):
             (line,) = {self.jobs[claim.id].line for claim in claims}
             assert not before[line]  # nobody else waited
 
+    @rule(user=USERS, delete=st.booleans())
+    def send_a_sweep_and_claim_a_batch(self, user: str, delete: bool) -> None:
+        """Too rare if left to chance."""
+        for name in NAMES:
+            if delete:
+                self.stop(name=name, user=user, force=True, delete=True)
+            self.submit(name=name, user=user, priority=0)
+        self.claim(worker="w1", limit=2)
+
     @precondition(lambda self: any(job.unbegun for job in self.jobs.values()))
     @rule(data=st.data(), give_back=st.booleans())
     def begin(self, data: st.DataObject, give_back: bool) -> None:
