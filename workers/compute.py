@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from initshape.batch import Cell, run_many
+from initshape.regularizers import Neighbours
 from initshape.run import RunOutput, run
 from initshape.spec.experiment import Experiment
 from initshape.spec.outcome import Outcome
@@ -50,6 +52,7 @@ def compute_many(
     """The same for claims of one shape, which share what they can; each comes with its number as soon as it ends.
 
     A claim's report is called first when its turn comes. An Abandoned that it raises is the answer for that claim.
+    What fits of one claim have learnt serves those of the next one in this process.
     """
     order: list[int] = []
     unread: list[tuple[int, JobError]] = []
@@ -66,7 +69,7 @@ def compute_many(
             order.append(number)
             yield Cell(experiment, claim.id, report)
 
-    for place, end in run_many(cells()):
+    for place, end in run_many(cells(), _neighbours()):
         number = order[place]
         yield from _taken(unread)
         if isinstance(end, RunOutput):
@@ -78,6 +81,11 @@ def compute_many(
         else:
             raise end
     yield from _taken(unread)
+
+
+@functools.cache
+def _neighbours() -> Neighbours:
+    return Neighbours()
 
 
 def _taken(ready: list[tuple[int, JobError]]) -> Iterator[tuple[int, JobError]]:

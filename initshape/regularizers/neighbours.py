@@ -20,8 +20,8 @@ _WINDOW = 20
 """Solutions on either side that are looked at."""
 _SAME = 1e-12
 _LARGEST_WEIGHT = 1e4
-_MOST = 4096
-"""Solutions that are kept, a few hundred numbers each."""
+_MOST_NUMBERS = 2_000_000
+"""In all solutions that are kept; beyond it all are forgotten."""
 
 
 class Neighbours:
@@ -32,7 +32,7 @@ class Neighbours:
 
     def __init__(self) -> None:
         self._solved: dict[Hashable, list[tuple[float, Array]]] = {}
-        self._count = 0
+        self._numbers = 0
 
     def guess(self, dataset: Dataset, potential: AbstractPotential) -> Array | None:
         """nu by interpolation between the nearest solutions; None where there is none. **Shape**: (n,)."""
@@ -50,11 +50,14 @@ class Neighbours:
     def learn(self, dataset: Dataset, potential: AbstractPotential, multipliers: Array) -> None:
         """Keeps a solution. **Shape**: multipliers (n,)."""
         family = family_of(potential)
-        if family is None or self._count >= _MOST:
+        if family is None:
             return
+        if self._numbers + multipliers.size > _MOST_NUMBERS:
+            self._solved.clear()
+            self._numbers = 0
         kind, t = family
         insort(self._solved.setdefault((dataset.fingerprint, kind), []), (t, multipliers), key=_at)
-        self._count += 1
+        self._numbers += multipliers.size
 
 
 @singledispatch
