@@ -22,8 +22,12 @@ RETRY_SECONDS: Final = 0.5
 FULL_TRIES: Final = 20
 
 
-def deliver(store: Store, claim: Claim, what: Computed | JobError | Abandoned, watch: Watch) -> str:
+def deliver(
+    store: Store, claim: Claim, what: Computed | JobError | Abandoned, watch: Watch, following: Watch | None = None
+) -> str:
     """Stores a result, an error, or the word that the job has stopped; waits for as long as Redis is away.
+
+    With a result, in the same round trip, the job that is `following` in the batch begins.
 
     Raises Abandoned where the lease is found lost meanwhile: somebody else has the job now.
     """
@@ -32,18 +36,21 @@ def deliver(store: Store, claim: Claim, what: Computed | JobError | Abandoned, w
     if isinstance(what, JobError):
         return f"{what.code}, {_insist(store, lambda: leases.fail(claim.id, claim.fence, what), watch).value}"
     try:
-        end = _insist(
+        begin = None if following is None else following.beginning()
+        published = _insist(
             store,
-            lambda: publish(claim.id, claim.fence, what.document, what.arrays, what.outcome, what.known),
+            lambda: publish(claim.id, claim.fence, what.document, what.arrays, what.outcome, what.known, begin),
             watch,
         )
     except ResultTooLargeError as error:
         return deliver(store, claim, _too_large(str(error)), watch)
     except StoreFullError as error:
         return deliver(store, claim, _full(str(error)), watch)
-    if end is Finish.missing:
+    if following is not None:
+        following.turn = published.turn
+    if published.end is Finish.missing:
         return deliver(store, claim, what, watch)
-    return f"{what.outcome}, {end.value}"
+    return f"{what.outcome}, {published.end.value}"
 
 
 def _insist(store: Store, operation: Callable[[], Operation[T]], watch: Watch) -> T:

@@ -44,7 +44,8 @@ def run_batch(store: Store, claims: Sequence[Claim]) -> None:
     """The jobs of one claim, each to its own end, whatever that is."""
     with Heartbeat(store, claims) as heartbeat:
         for number, outcome in _computed(claims, heartbeat.watches):
-            _end(store, heartbeat.watches[number], outcome)
+            following = next((watch for watch in heartbeat.watches if watch.waits), None)
+            _end(store, heartbeat.watches[number], outcome, following)
 
 
 def _computed(
@@ -60,15 +61,15 @@ def _computed(
         yield 0, stop
 
 
-def _end(store: Store, watch: Watch, outcome: Computed | JobError | Abandoned) -> None:
-    """Reports what became of a job."""
+def _end(store: Store, watch: Watch, outcome: Computed | JobError | Abandoned, following: Watch | None) -> None:
+    """Reports what became of a job, and asks for the turn of the next one."""
     claim, ran = watch.claim, watch.ran(time.monotonic())
     watch.computed()
     try:
         if isinstance(outcome, Abandoned) and not outcome.cancelled:
             ended = outcome.how
         else:
-            ended = deliver(store, claim, outcome, watch)
+            ended = deliver(store, claim, outcome, watch, following)
     except Abandoned as stop:
         ended = stop.how
     watch.leave()

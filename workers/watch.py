@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from initshape.store import Store, StoreError, leases
 from initshape.store.leases import Claim, Renewal, Turn
+from initshape.store.operation import Script
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ class Watch:
         """The computation has ended, or knows that it has to: nothing is left to enforce."""
         self.stop: Abandoned | None = None
         self.waits = not claim.begun
+        self.turn: Turn | None = None
+        """What the store has said about its turn, if it was asked in advance."""
         self.over = False
         """The lease is no longer ours to renew."""
         self._store = store
@@ -66,6 +69,11 @@ class Watch:
             if self.stop is not None:
                 self.noticed.set()
                 raise self.stop
+
+    def beginning(self) -> Script:
+        """The command that tells the store of its turn."""
+        rest = sum(watch is not self for watch in self._others())
+        return leases.beginning(self.claim.id, self.claim.fence, rest)
 
     def computed(self) -> None:
         """The computation is over and only its delivery may take time: the deadline has been kept."""
@@ -123,7 +131,7 @@ class Watch:
                 self.leave(self.stop)
                 raise self.stop
             rest = [watch for watch in self._others() if watch is not self]
-        turn = self._turn(len(rest))
+        turn = self.turn or self._ask(len(rest))
         if not turn.held:
             self._refuse(Abandoned("lease lost", cancelled=False))
         if turn.cancel:
@@ -140,7 +148,7 @@ class Watch:
         self.leave(why)
         raise why
 
-    def _turn(self, rest: int) -> Turn:
+    def _ask(self, rest: int) -> Turn:
         """Asks until Redis answers: until then the job is ours, and has not begun."""
         while True:
             try:

@@ -132,7 +132,17 @@ def begin(job_id: str, fence: int, rest: int = 0, lease_seconds: float = LEASE_S
 
     From now on its time runs, and the end of the worker counts against it.
     """
-    (reply,) = yield [Script("begin", job_keys(job_id), (job_id, fence, _ms(lease_seconds), rest))]
+    (reply,) = yield [beginning(job_id, fence, rest, lease_seconds)]
+    return turn(reply)
+
+
+def beginning(job_id: str, fence: int, rest: int = 0, lease_seconds: float = LEASE_SECONDS) -> Script:
+    """The command of `begin`, for a round that finishes the job before it; `turn` reads the reply."""
+    return Script("begin", job_keys(job_id), (job_id, fence, _ms(lease_seconds), rest))
+
+
+def turn(reply: Sequence[int]) -> Turn:
+    """What `begin` has answered."""
     held, cancel, yields, spare = map(int, reply)
     return Turn(bool(held), bool(cancel), bool(yields), spare)
 

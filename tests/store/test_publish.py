@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from initshape.spec.status import Status
-from initshape.store import ResultTooLargeError, results
+from initshape.store import ResultTooLargeError, leases, results
 from initshape.store.keys import key
 from initshape.store.leases import Finish
 from initshape.store.publish import publish
@@ -34,7 +34,7 @@ def rounds(desk: Desk, name: str, arrays: dict[str, np.ndarray] = ARRAYS) -> tup
             try:
                 commands = operation.send(replies)
             except StopIteration as end:
-                return end.value
+                return end.value.end
             count += 1
             replies = yield commands
 
@@ -76,13 +76,29 @@ def test_the_fence_decides(desk: Desk) -> None:
     zombie = desk.claim_one()
     desk.wait_and_reap(6)
     fresh = desk.claim_one()
-    assert desk.store.run(publish("x-1", zombie.fence, b"zombie", ARRAYS, "converged")) is Finish.stale
+    assert desk.store.run(publish("x-1", zombie.fence, b"zombie", ARRAYS, "converged")).end is Finish.stale
     assert not desk.read("x-1").has_result
-    assert desk.store.run(publish("x-1", fresh.fence, b"fresh", ARRAYS, "converged")) is Finish.accepted
+    assert desk.store.run(publish("x-1", fresh.fence, b"fresh", ARRAYS, "converged")).end is Finish.accepted
     stored = desk.store.run(results.read("x-1"))
     assert stored is not None
     assert stored.document == b"fresh"
     assert not desk.store.client.keys(key("upload", "*"))
+
+
+@pytest.mark.parametrize("lose", [False, True])
+def test_the_next_job_begins_in_the_same_round_trip(desk: Desk, lose: bool) -> None:
+    for k in range(8):
+        desk.submit(f"x-{k}", batch="one")
+    first, second, *_ = desk.claim(limit=4)
+    if lose:
+        desk.store.run(leases.hand_over(second.id, second.fence))
+    following = leases.beginning(second.id, second.fence, rest=2)
+    done = desk.store.run(publish(first.id, first.fence, b"{}", ARRAYS, "converged", following=following))
+    assert done.end is Finish.accepted
+    assert done.turn is not None
+    assert done.turn.held is not lose
+    assert desk.status(second.id) is (Status.queued if lose else Status.running)
+    assert desk.read(second.id).progress is None
 
 
 def test_the_entity_tag_is_that_of_an_upload(desk: Desk) -> None:

@@ -19,6 +19,7 @@ from initshape.store import Store, jobs, leases, results
 from initshape.store.jobs import Submitter
 from initshape.store.leases import Claim, Finish
 from initshape.store.operation import Operation
+from initshape.store.publish import Published
 from initshape.store.server import RedisServer
 from tests.workers.factory import experiment
 from workers import delivery
@@ -76,13 +77,13 @@ def test_an_upload_that_expired_is_sent_again(store: Store, monkeypatch: pytest.
     claim = claimed(store)
     publish, asked = delivery.publish, []
 
-    def lose_the_first(*arguments: Any) -> Operation[Finish]:
+    def lose_the_first(*arguments: Any) -> Operation[Published]:
         asked.append(arguments)
         return expired() if len(asked) == 1 else publish(*arguments)
 
-    def expired() -> Operation[Finish]:
+    def expired() -> Operation[Published]:
         yield [("PING",)]
-        return Finish.missing
+        return Published(Finish.missing)
 
     monkeypatch.setattr(delivery, "publish", lose_the_first)
     with Heartbeat(store, [claim]) as heartbeat:
