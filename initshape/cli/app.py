@@ -79,13 +79,13 @@ def submit(
 @app.command()
 def run(
     file: File,
-    local: Annotated[bool, typer.Option("--local", help="Compute in this process, without a server.")] = False,
+    local: Annotated[bool, typer.Option("--local", help="Compute on this machine, without a server.")] = False,
     arrays: Annotated[Path | None, typer.Option(help="Write the arrays of an experiment here (.npz).")] = None,
     as_json: Json = False,
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Compute a file and show the result: on the server, or in this process with --local."""
+    """Compute a file and show the result: on the server, or on this machine with --local."""
     from initshape.cli.documents import check, is_sweep_document, read_document
 
     document = read_document(file)
