@@ -90,7 +90,7 @@ def test_another_users_first_job_waits_for_one_job_a_worker(desk: Desk, priority
     desk.finish(second)
     turn = begin(desk, rest[0], rest=len(rest) - 1)
     assert turn.yields
-    assert desk.read(rest[0].id).progress == {"stage": "batch", "fraction": 0}  # has not begun
+    assert desk.read(rest[0].id).progress == {"stage": "waiting in a batch", "fraction": 0}  # has not begun
     assert give_back(desk, rest) == [Finish.accepted] * len(rest)
     assert [claim.id for claim in batch(desk)] == ["x-bob0"]
     # and the first user is neither charged for what was given back, nor has lost a place
@@ -110,7 +110,7 @@ def test_fair_shares_of_two_users_with_many_jobs(desk: Desk) -> None:
 def test_what_waits_for_its_turn_shows_it(desk: Desk) -> None:
     send(desk, 8)
     first, second, *_ = batch(desk, limit=4)
-    for claim, progress in ((first, None), (second, {"stage": "batch", "fraction": 0})):
+    for claim, progress in ((first, None), (second, {"stage": "waiting in a batch", "fraction": 0})):
         record = desk.read(claim.id)
         assert (record.status, record.attempt, record.progress) == (Status.running, 1, progress)
     desk.clock.pass_seconds(3)

@@ -44,7 +44,7 @@ def test_a_child_killed_in_the_middle_of_a_batch(factory: Factory) -> None:
     first, *waiting = requests[:3]
     factory.started(first.id)
     until(lambda: all(factory.read(request.id).status is Status.running for request in waiting))
-    assert factory.read(waiting[0].id).progress == {"stage": "batch", "fraction": 0}
+    assert factory.read(waiting[0].id).progress == {"stage": "waiting in a batch", "fraction": 0}
     time.sleep(0.2)
     os.kill(factory.child(), signal.SIGKILL)
     assert until(lambda: all(factory.read(request.id).attempts for request in requests[:3])) <= 7.0

@@ -16,7 +16,7 @@ local function take(id, name, claimed)
   local attempt = call('HINCRBY', job, 'attempt', 1)
   call('HSET', job, 'fence', fence, 'worker', worker, 'started', NOW)
   call('HSET', job, 'line', name)
-  if #claimed > 0 then call('HSET', job, 'unbegun', 1, 'progress', '{"stage":"batch","fraction":0}') end
+  if #claimed > 0 then call('HSET', job, 'unbegun', 1, 'progress', '{"stage":"waiting in a batch","fraction":0}') end
   call('ZADD', K.leases, NOW + lease, id)
   move(id, 'running')
   local seen = call('HMGET', job, 'document', 'max_seconds')
