@@ -85,7 +85,7 @@ class Heartbeat:
                 self._alive, self._worked = now, worked
             if now - self._alive > self._patience.life:
                 logger.error("nothing has moved for %.0f s, giving up this process", now - self._alive)
-                self._give_back(self._others())
+                give_back(self._store, self._lock, self._others())
                 return self._kill()
             try:
                 if any(self._enforce(watch, now) for watch in self.watches):
@@ -131,18 +131,12 @@ class Heartbeat:
         for watch in stopped:
             if watch.stop is not None and watch.stop.cancelled:
                 self._store.run(leases.stopped(watch.claim.id, watch.claim.fence))
-        self._give_back(waiting)
-
-    def _give_back(self, waiting: Sequence[Watch]) -> None:
-        try:
-            give_back(self._store, self._lock, waiting)
-        except StoreError as error:
-            logger.warning("what waits cannot be given back, its leases will expire: %s", error)
+        give_back(self._store, self._lock, waiting)
 
     def _end(self, watch: Watch, report: Operation[Finish]) -> bool:
         self._store.run(report)
         if watch.noticed.wait(0.1):  # the computation may have ended just now
             return False
-        self._give_back(self._others())
+        give_back(self._store, self._lock, self._others())
         self._kill()
         return True

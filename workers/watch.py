@@ -160,12 +160,15 @@ class Watch:
 
 
 def give_back(store: Store, lock: threading.RLock, waiting: Sequence[Watch]) -> None:
-    """Jobs that have not begun return to the queue. Errors: StoreError."""
+    """Jobs that have not begun return to the queue; where Redis is away, their leases expire instead."""
     with lock:
         chosen = [watch for watch in waiting if watch.waits]
         for watch in chosen:
             watch.leave(Abandoned("given back", cancelled=False))
-    store.run(leases.hand_over_many([(watch.claim.id, watch.claim.fence) for watch in chosen]))
+    try:
+        store.run(leases.hand_over_many([(watch.claim.id, watch.claim.fence) for watch in chosen]))
+    except StoreError as error:
+        logger.warning("what waits cannot be given back, its leases will expire: %s", error)
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from initshape.spec.status import Status
-from initshape.store import Store, jobs, leases, results
+from initshape.store import Store, StoreUnavailableError, jobs, leases, results
 from initshape.store.jobs import JobRequest, Submitter
 from initshape.store.leases import Claim
 from initshape.store.records import JobRecord
@@ -190,6 +190,24 @@ def test_a_long_cell_does_not_hold_the_others(store: Store, claims: list[Claim])
         with pytest.raises(Abandoned):
             heartbeat.watches[1].on_progress(Told())
     assert read(store, claims[0].id).status is Status.running
+
+
+def test_an_outage_while_giving_back_fails_nothing(store: Store, claims: list[Claim]) -> None:
+    """The turn says that another user comes first, and then Redis goes: the cells are left to the reaper."""
+
+    class Away:
+        def run(self, operation: Any) -> Any:
+            if operation.gi_code.co_name == "hand_over_many":
+                operation.close()
+                raise StoreUnavailableError("away")
+            return store.run(operation)
+
+    store.run(jobs.submit(experiment(seed=78), BOB))
+    heartbeat = Heartbeat(Away(), claims, QUICK)  # type: ignore[arg-type]
+    for watch in heartbeat.watches[1:]:
+        with pytest.raises(Abandoned):
+            watch.on_progress(Told())
+    assert {read(store, one.id).status for one in claims} == {Status.running}  # until their leases expire
 
 
 def test_idle_workers_get_their_part_of_the_rest(store: Store, claims: list[Claim]) -> None:
