@@ -13,6 +13,7 @@ from initshape.datasets import Dataset
 from initshape.dual import integrate_dual, limit
 from initshape.models import AbstractModel, Diagonal
 from initshape.regularizers import Fit
+from initshape.regularizers.per_dataset import once_per_dataset
 from initshape.spec.defaults import DESCENT_STEPS, FLOW_STEPS, LOG_TRAIN_LOSS, RELATIVE_RESIDUAL
 from initshape.spec.experiment import Experiment
 from initshape.spec.feasibility import INCONSISTENT, relative_least_squares_residual
@@ -47,38 +48,54 @@ def feasible(experiment: Experiment, dataset: Dataset) -> bool:
         return True
     if experiment.loss.kind != "square" or getattr(experiment.model, "activation", "identity") != "identity":
         return True
-    return relative_least_squares_residual(dataset.X, dataset.y) <= INCONSISTENT
+    return _least_squares_residual(dataset) <= INCONSISTENT
 
 
-def simulate(
-    experiment: Experiment,
-    dataset: Dataset,
-    model: AbstractModel,
-    theta: Vector,
-    targets: Mapping[str, Vector],
-    report: Callable[[Progress], None],
-    *,
-    known: Fit | None = None,
-) -> FlowSolution:
-    """Trains the network as `experiment.flow` says. **Shape**: theta (P,), targets (d,).
+@once_per_dataset
+def _least_squares_residual(dataset: Dataset) -> float:
+    return relative_least_squares_residual(dataset.X, dataset.y)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One network to train as `experiment.flow` says. **Shape**: theta (P,), targets (d,).
 
     `known`, theory's answer, is for `integrator: limit`, which is that answer. No simulation sees it.
     """
 
-    def on_block(state: FlowProgress) -> None:
-        report(Progress("flow", 0.2 + 0.75 * state.fraction, state.time, state.steps, state.relative_residual))
+    experiment: Experiment
+    dataset: Dataset
+    model: AbstractModel
+    theta: Vector
+    targets: Mapping[str, Vector]
+    report: Callable[[Progress], None]
+    known: Fit | None = None
 
+    def on_block(self, state: FlowProgress) -> None:
+        """Passes the progress of a flow on."""
+        self.report(Progress("flow", 0.2 + 0.75 * state.fraction, state.time, state.steps, state.relative_residual))
+
+    @property
+    def coordinates(self) -> list[int]:
+        """Coordinates of w to keep along the flow."""
+        return [int(k) for k in saved_coordinates(self.dataset, self.experiment.trajectory.coordinates)]
+
+
+def simulate(task: Task) -> FlowSolution:
+    """Trains the network; what `report` raises ends it."""
+    experiment, dataset, model, targets = task.experiment, task.dataset, task.model, task.targets
+    task.report(Progress("flow", 0.2))
     if isinstance(experiment.flow, GradientFlow) and experiment.flow.integrator == "limit":
         wanted = experiment.stop.relative_residual or RELATIVE_RESIDUAL
-        return limit(model, theta, dataset, relative_residual=wanted, known=known)
-    arguments = (model, theta, dataset.X, dataset.y)
-    coordinates = saved_coordinates(dataset, experiment.trajectory.coordinates).tolist()
+        return limit(model, task.theta, dataset, relative_residual=wanted, known=task.known)
+    arguments = (model, task.theta, dataset.X, dataset.y)
+    coordinates, on_block = task.coordinates, task.on_block
     if isinstance(experiment.flow, GradientFlow) and experiment.flow.integrator == "dual":
         assert isinstance(model, Diagonal)  # noqa: S101 - the spec allows no other
         return integrate_dual(
             model,
             *arguments[1:],
-            _flow_settings(experiment, experiment.flow),
+            flow_settings(experiment, experiment.flow),
             observers=targets,
             coordinates=coordinates,
             on_progress=on_block,
@@ -100,11 +117,12 @@ def simulate(
             coordinates=coordinates,
             on_progress=on_block,
         )
-    flow_settings = _flow_settings(experiment, experiment.flow)
-    return integrate(*arguments, flow_settings, observers=targets, coordinates=coordinates, on_progress=on_block)
+    options = flow_settings(experiment, experiment.flow)
+    return integrate(*arguments, options, observers=targets, coordinates=coordinates, on_progress=on_block)
 
 
-def _flow_settings(experiment: Experiment, flow: GradientFlow) -> FlowSettings:
+def flow_settings(experiment: Experiment, flow: GradientFlow) -> FlowSettings:
+    """Tolerances and stop rules of a gradient flow with square loss."""
     stop = experiment.stop
     return FlowSettings(
         rtol=flow.rtol,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from initshape.figures.table import column_names
-from initshape.spec.estimate import Estimate, Limits, refuse_beyond
+from initshape.spec.estimate import Estimate, Limits, estimate, refuse_beyond
 from initshape.spec.expand import Cell, axis_values, columns, expand, sweep_id
 from initshape.spec.experiment import Experiment, Submission
 from initshape.spec.identity import experiment_id, resolved
@@ -79,6 +79,7 @@ def _request(identity: str, experiment: Experiment) -> JobRequest:
         queue=queue_for(experiment.resources.device).value,
         batch=_batch(experiment),
         max_seconds=experiment.stop.max_seconds,
+        seconds=estimate(experiment).seconds,
     )
 
 

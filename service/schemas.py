@@ -50,7 +50,7 @@ class AttemptView(Answer):
     worker: str | None
     started: datetime | None
     ended: datetime | None
-    how: Annotated[str, Field(description="finished, failed, stopped, handed_over or lost")]
+    how: Annotated[str, Field(description="finished, failed, stopped, handed_over, returned (never begun) or lost")]
 
 
 class Job(Answer):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from initshape.store import Store, leases
@@ -48,23 +48,27 @@ class Backstop:
             pid = child_of(lease.worker)
             if pid is None:
                 continue
-            seen[pid] = processor_seconds(pid)
-            self._look_after(lease, pid, working=seen[pid] > self._worked.get(pid, seen[pid]))
+            if pid not in seen:
+                seen[pid] = processor_seconds(pid)
+            self._look_after(lease, pid, held, working=seen[pid] > self._worked.get(pid, seen[pid]))
         self._worked = seen
 
-    def _look_after(self, lease: Held, pid: int, working: bool) -> None:
+    def _look_after(self, lease: Held, pid: int, held: Sequence[Held], working: bool) -> None:
         starved = working and lease.left < leases.LEASE_SECONDS / 2
-        if starved and lease.ran > self._patience.until(lease.max_seconds):
+        if lease.begun and starved and lease.ran > self._patience.until(lease.max_seconds):
             error = late(lease.ran, lease.max_seconds)
-            self._stop(lease, pid, self._store.run(leases.fail(lease.id, lease.fence, error)))
+            self._stop(lease, pid, held, self._store.run(leases.fail(lease.id, lease.fence, error)))
         elif lease.stopping > self._patience.parent:
-            self._stop(lease, pid, self._store.run(leases.stopped(lease.id, lease.fence)))
+            self._stop(lease, pid, held, self._store.run(leases.stopped(lease.id, lease.fence)))
         elif starved:
             self._store.run(leases.renew(lease.id, lease.fence))
 
-    def _stop(self, lease: Held, pid: int, answer: Finish) -> None:
-        if answer is Finish.accepted:  # otherwise it has come to its end by itself, and may be at another job
+    def _stop(self, lease: Held, pid: int, held: Sequence[Held], answer: Finish) -> None:
+        """Ends the child that is at this job; what waits in it for its turn goes back to the queue first."""
+        if answer is Finish.accepted and lease.begun:  # else it has ended by itself, or waited: the child is elsewhere
             logger.warning("%s: stopped from outside", lease.id)
+            waiting = [(other.id, other.fence) for other in held if not other.begun and child_of(other.worker) == pid]
+            self._store.run(leases.hand_over_many(waiting))
             self._end(pid)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
-from initshape.run import run
+from initshape.batch import Cell, run_many
+from initshape.regularizers import Neighbours
+from initshape.run import RunOutput, run
 from initshape.spec.experiment import Experiment
 from initshape.spec.outcome import Outcome
 from initshape.spec.problem import JobError
 from initshape.store.documents import encode
 from initshape.store.leases import Claim
+from workers.watch import Abandoned
 
 logger = logging.getLogger(__name__)
 
@@ -31,15 +35,72 @@ class Computed:
 
 def compute(claim: Claim, on_progress: Callable[[Any], None]) -> Computed | JobError:
     """Runs the experiment of a claim. Numerical trouble is part of the result; an Abandoned goes through."""
+    try:
+        experiment = _experiment(claim)
+        return (
+            experiment
+            if isinstance(experiment, JobError)
+            else _computed(claim, run(experiment, on_progress, id=claim.id))
+        )
+    except Exception as error:  # noqa: BLE001 - whatever breaks becomes the job's error object, never the worker's end
+        return _explain(error, claim)
+
+
+def compute_many(
+    claims: Sequence[Claim], reports: Sequence[Callable[[Any], None]]
+) -> Iterator[tuple[int, Computed | JobError | Abandoned]]:
+    """The same for claims of one shape, which share what they can; each comes with its number as soon as it ends.
+
+    A claim's report is called first when its turn comes. An Abandoned that it raises is the answer for that claim.
+    What fits of one claim have learnt serves those of the next one in this process.
+    """
+    order: list[int] = []
+    unread: list[tuple[int, JobError]] = []
+
+    def cells() -> Iterator[Cell]:
+        for number, (claim, report) in enumerate(zip(claims, reports, strict=True)):
+            try:
+                experiment = _experiment(claim)
+            except Exception as error:  # noqa: BLE001 - as in `compute`
+                experiment = _explain(error, claim)
+            if isinstance(experiment, JobError):
+                unread.append((number, experiment))
+                continue
+            order.append(number)
+            yield Cell(experiment, claim.id, report)
+
+    for place, end in run_many(cells(), _neighbours()):
+        number = order[place]
+        yield from _taken(unread)
+        if isinstance(end, RunOutput):
+            yield number, _computed(claims[number], end)
+        elif isinstance(end, Abandoned):
+            yield number, end
+        elif isinstance(end, Exception):
+            yield number, _explain(end, claims[number])
+        else:
+            raise end
+    yield from _taken(unread)
+
+
+@functools.cache
+def _neighbours() -> Neighbours:
+    return Neighbours()
+
+
+def _taken(ready: list[tuple[int, JobError]]) -> Iterator[tuple[int, JobError]]:
+    while ready:
+        yield ready.pop(0)
+
+
+def _experiment(claim: Claim) -> Experiment | JobError:
     if claim.document is None:
         return JobError(code="internal", detail="A part of the document has been lost.", advice="Submit it again.")
-    try:
-        stop = {**claim.document.get("stop", {}), "max_seconds": claim.max_seconds}
-        experiment = Experiment.model_validate_json(encode({**claim.document, "stop": stop}))
-        output = run(experiment, on_progress, id=claim.id)
-    except Exception as error:  # whatever breaks becomes the job's error object, never the worker's end
-        logger.exception("%s attempt %d broke", claim.id, claim.attempt)
-        return _explain(error, claim)
+    stop = {**claim.document.get("stop", {}), "max_seconds": claim.max_seconds}
+    return Experiment.model_validate_json(encode({**claim.document, "stop": stop}))
+
+
+def _computed(claim: Claim, output: RunOutput) -> Computed:
     provenance = output.result.provenance.model_copy(update={"attempt": claim.attempt})
     result = output.result.model_copy(update={"provenance": provenance})
     return Computed(
@@ -51,6 +112,7 @@ def compute(claim: Claim, on_progress: Callable[[Any], None]) -> Computed | JobE
 
 
 def _explain(error: Exception, claim: Claim) -> JobError:
+    logger.error("%s attempt %d broke", claim.id, claim.attempt, exc_info=error)
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
         dataset = (claim.document or {}).get("dataset", {})

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from initshape.spec.problem import JobError
-from initshape.store import ResultTooLargeError, Store, StoreFullError, StoreUnavailableError, leases, results
+from initshape.store import ResultTooLargeError, Store, StoreFullError, StoreUnavailableError, leases
 from initshape.store.leases import Claim, Finish
 from initshape.store.operation import Operation
+from initshape.store.publish import publish
 from workers.compute import Computed
-from workers.heartbeat import Abandoned, Heartbeat
+from workers.watch import Abandoned, Watch
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -21,28 +22,38 @@ RETRY_SECONDS: Final = 0.5
 FULL_TRIES: Final = 20
 
 
-def deliver(store: Store, claim: Claim, what: Computed | JobError | Abandoned, heartbeat: Heartbeat) -> str:
+def deliver(
+    store: Store, claim: Claim, what: Computed | JobError | Abandoned, watch: Watch, following: Watch | None = None
+) -> str:
     """Stores a result, an error, or the word that the job has stopped; waits for as long as Redis is away.
+
+    With a result, in the same round trip, the job that is `following` in the batch begins.
 
     Raises Abandoned where the lease is found lost meanwhile: somebody else has the job now.
     """
     if isinstance(what, Abandoned):
-        return _insist(store, lambda: leases.stopped(claim.id, claim.fence), heartbeat).value
+        return _insist(store, lambda: leases.stopped(claim.id, claim.fence), watch).value
     if isinstance(what, JobError):
-        return f"{what.code}, {_insist(store, lambda: leases.fail(claim.id, claim.fence, what), heartbeat).value}"
+        return f"{what.code}, {_insist(store, lambda: leases.fail(claim.id, claim.fence, what), watch).value}"
     try:
-        _insist(store, lambda: results.upload(claim.id, claim.fence, what.document, what.arrays), heartbeat)
-        end = _insist(store, lambda: leases.finish(claim.id, claim.fence, what.outcome, what.known), heartbeat)
+        begin = None if following is None else following.beginning()
+        published = _insist(
+            store,
+            lambda: publish(claim.id, claim.fence, what.document, what.arrays, what.outcome, what.known, begin),
+            watch,
+        )
     except ResultTooLargeError as error:
-        return deliver(store, claim, _too_large(str(error)), heartbeat)
+        return deliver(store, claim, _too_large(str(error)), watch)
     except StoreFullError as error:
-        return deliver(store, claim, _full(str(error)), heartbeat)
-    if end is Finish.missing:
-        return deliver(store, claim, what, heartbeat)
-    return f"{what.outcome}, {end.value}"
+        return deliver(store, claim, _full(str(error)), watch)
+    if following is not None:
+        following.turn = published.turn
+    if published.end is Finish.missing:
+        return deliver(store, claim, what, watch)
+    return f"{what.outcome}, {published.end.value}"
 
 
-def _insist(store: Store, operation: Callable[[], Operation[T]], heartbeat: Heartbeat) -> T:
+def _insist(store: Store, operation: Callable[[], Operation[T]], watch: Watch) -> T:
     """Runs an operation again and again while Redis is away."""
     full = 0
     while True:
@@ -54,7 +65,7 @@ def _insist(store: Store, operation: Callable[[], Operation[T]], heartbeat: Hear
             full += 1
             if full == FULL_TRIES:
                 raise
-        heartbeat.check()
+        watch.check()
         time.sleep(RETRY_SECONDS)
 
 

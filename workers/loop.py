@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from initshape.spec.problem import JobError
 from initshape.store import Store, StoreUnavailableError, leases
 from initshape.store.leases import Claim
-from workers.compute import Computed, compute
+from workers.compute import Computed, compute, compute_many
 from workers.delivery import deliver
-from workers.heartbeat import Abandoned, Heartbeat
+from workers.heartbeat import Heartbeat
+from workers.watch import Abandoned, Watch
 
 logger = logging.getLogger(__name__)
 
 LOOP_SECONDS: Final = 30.0
 """After so long the loop rings for itself and returns, so that Celery may replace the child between two tasks."""
+BATCH: Final = 32
+BATCH_SECONDS: Final = 2.0
+"""Jobs in one claim, and how long they are expected to take: many where a job is a matter of milliseconds, one where
+the round trips that a batch saves do not matter. (Expected times are upper bounds rather than means.)"""
 
 
 def work_while_there_is_any(store: Store, worker: str, queue: str, seconds: float = LOOP_SECONDS) -> bool:
@@ -24,27 +30,47 @@ def work_while_there_is_any(store: Store, worker: str, queue: str, seconds: floa
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
-            claims = store.run(leases.claim(worker, queue))
+            claims = store.run(leases.claim(worker, queue, BATCH, BATCH_SECONDS))
         except StoreUnavailableError as error:
             logger.warning("cannot claim: %s", error)
             return False  # the ring is repeated when Redis is back
         if not claims:
             return False
-        for claim in claims:
-            _run(store, claim)
+        run_batch(store, claims)
     return True
 
 
-def _run(store: Store, claim: Claim) -> None:
-    """One job from its claim to its end, whatever that is."""
-    started = time.monotonic()
-    with Heartbeat(store, claim) as heartbeat:
-        try:
-            outcome: Computed | JobError = compute(claim, heartbeat.on_progress)
-            heartbeat.computed()
-            ended = deliver(store, claim, outcome, heartbeat)
-        except Abandoned as stop:
-            ended = stop.how
-            if stop.cancelled:
-                deliver(store, claim, stop, heartbeat)
-    logger.info("%s attempt %d: %s after %.2f s", claim.id, claim.attempt, ended, time.monotonic() - started)
+def run_batch(store: Store, claims: Sequence[Claim]) -> None:
+    """The jobs of one claim, each to its own end, whatever that is."""
+    with Heartbeat(store, claims) as heartbeat:
+        for number, outcome in _computed(claims, heartbeat.watches):
+            following = next((watch for watch in heartbeat.watches if watch.waits), None)
+            _end(store, heartbeat.watches[number], outcome, following)
+
+
+def _computed(
+    claims: Sequence[Claim], watches: Sequence[Watch]
+) -> Iterator[tuple[int, Computed | JobError | Abandoned]]:
+    if len(claims) > 1:
+        yield from compute_many(claims, [watch.on_progress for watch in watches])
+        return
+    (claim,), (watch,) = claims, watches
+    try:
+        yield 0, compute(claim, watch.on_progress)
+    except Abandoned as stop:
+        yield 0, stop
+
+
+def _end(store: Store, watch: Watch, outcome: Computed | JobError | Abandoned, following: Watch | None) -> None:
+    """Reports what became of a job, and asks for the turn of the next one."""
+    claim, ran = watch.claim, watch.ran(time.monotonic())
+    watch.computed()
+    try:
+        if isinstance(outcome, Abandoned) and not outcome.cancelled:
+            ended = outcome.how
+        else:
+            ended = deliver(store, claim, outcome, watch, following)
+    except Abandoned as stop:
+        ended = stop.how
+    watch.leave()
+    logger.info("%s attempt %d: %s after %.2f s", claim.id, claim.attempt, ended, max(ran, 0.0))

@@ -14,6 +14,7 @@ class Patience:
     beat      between two renewals
     stop      from the wish to stop to the kill of a computation that has not noticed
     parent    the same for the parent process, which acts where the child's own thread cannot
+    turn      of one job, before those that wait for theirs behind it are given back
     life      without progress and without work for the processor: the computation hangs
     deadline  beyond 1.2 max_seconds: the fits and the compiler are not in max_seconds
     """
@@ -21,6 +22,7 @@ class Patience:
     beat: float = leases.HEARTBEAT_SECONDS
     stop: float = 0.8
     parent: float = 1.3
+    turn: float = 2.0
     life: float = 120.0
     deadline: float = 30.0
 

@@ -79,13 +79,13 @@ def submit(
 @app.command()
 def run(
     file: File,
-    local: Annotated[bool, typer.Option("--local", help="Compute in this process, without a server.")] = False,
+    local: Annotated[bool, typer.Option("--local", help="Compute on this machine, without a server.")] = False,
     arrays: Annotated[Path | None, typer.Option(help="Write the arrays of an experiment here (.npz).")] = None,
     as_json: Json = False,
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Compute a file and show the result: on the server, or in this process with --local."""
+    """Compute a file and show the result: on the server, or on this machine with --local."""
     from initshape.cli.documents import check, is_sweep_document, read_document
 
     document = read_document(file)
@@ -323,13 +323,13 @@ def _run_locally(document: dict[str, Any], arrays: Path | None, *, as_json: bool
     if "jax" not in sys.modules:  # its settings act only before it is loaded
         one_core(compilation_cache=compilation_cache())
     cells = cell_count(document)
-    seen: dict[str, None] = {}
+    seen: dict[str, float] = {}
     with Bar("here") as bar:
 
         def report(id: str, progress: Progress) -> None:
-            seen[id] = None
+            seen[id] = progress.fraction
             place = f"cell {len(seen)} of {cells}, " if cells > 1 else ""
-            bar.update((len(seen) - 1 + progress.fraction) / cells, f"{place}{progress.stage}")
+            bar.update(sum(seen.values()) / cells, f"{place}{progress.stage}")
 
         local = Local(report)
         sent = local.submit_sweep(document) if is_sweep_document(document) else local.submit(document)

@@ -1,4 +1,4 @@
-"""The methods of `Client` without a server: everything is computed in this process, one experiment after the other.
+"""The methods of `Client` without a server: everything is computed on this machine, sweeps on all of its cores.
 
 A notebook moves to a shared server by changing one line.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,11 +38,16 @@ class _Sweep:
 class Local:
     """Computes at `submit` and keeps results in memory for as long as the object lives.
 
-    `on_progress(id, progress)` is called while an experiment runs. Errors: SpecError for a wrong document.
+    `on_progress(id, progress)` is called while an experiment runs. A sweep that takes more than seconds is spread over
+    `processes` (default: one a core) of one core each; one experiment, or a short sweep, is computed in this process.
+    Errors: SpecError for a wrong document.
     """
 
-    def __init__(self, on_progress: Callable[[str, Progress], None] | None = None) -> None:
+    def __init__(
+        self, on_progress: Callable[[str, Progress], None] | None = None, *, processes: int | None = None
+    ) -> None:
         self._on_progress = on_progress
+        self._processes = processes
         self._results: dict[str, tuple[Json, dict[str, NDArray[Any]]]] = {}
         self._sweeps: dict[str, _Sweep] = {}
 
@@ -50,11 +56,10 @@ class Local:
         return self.status(self._compute(parse_submission(document).experiment))
 
     def submit_sweep(self, document: Document) -> Json:
-        """Computes every cell that is not known yet."""
+        """Computes every cell that is not known yet. What breaks in one cell is raised when all others have ended."""
         sweep = parse_sweep(document).sweep
         cells = expand(sweep)
-        for cell in cells:
-            self._compute(cell.experiment)
+        self._compute_many({cell.id: cell.experiment for cell in cells if cell.id not in self._results})
         id = sweep_id(cells)
         names = column_names(columns(cells))
         replicate = names.get(sweep.replicate.path) if sweep.replicate else None
@@ -141,6 +146,34 @@ class Local:
             output = run(experiment, None if report is None else lambda progress: report(id, progress), id=id)
             self._results[id] = (output.result.model_dump(mode="json"), output.arrays)
         return id
+
+    def _compute_many(self, experiments: Mapping[str, Experiment]) -> None:
+        from initshape.batch import Cell, run_many
+        from initshape.spread import cores, spread, worth_spreading
+
+        stops: list[BaseException] = []
+
+        def report(id: str, progress: Progress) -> None:
+            try:
+                if self._on_progress is not None:
+                    self._on_progress(id, progress)
+            except BaseException as stop:  # the wish of whoever watches, and not the end of one cell
+                stops.append(stop)
+                raise
+
+        cells = [Cell(experiment, id, partial(report, id)) for id, experiment in experiments.items()]
+        processes = cores() if self._processes is None else self._processes
+        ends = spread(cells, processes) if processes > 1 and worth_spreading(cells) else run_many(cells)
+        broken: BaseException | None = None
+        for number, end in ends:
+            if stops:
+                raise stops[0]
+            if isinstance(end, BaseException):
+                broken = broken or end
+            else:
+                self._results[cells[number].id] = (end.result.model_dump(mode="json"), end.arrays)
+        if broken is not None:
+            raise broken
 
     def _known(self, id: str) -> tuple[Json, dict[str, NDArray[Any]]]:
         if id not in self._results:

@@ -22,10 +22,12 @@ from initshape.regularizers.max_margin_entry import excess_value as excess_value
 from initshape.regularizers.max_margin_registry import MARGIN_ENTRIES as MARGIN_ENTRIES
 from initshape.regularizers.max_margin_registry import fit_margin as fit_margin
 from initshape.regularizers.max_margin_registry import margin_catalog as margin_catalog
+from initshape.regularizers.neighbours import Neighbours as Neighbours
 from initshape.regularizers.neuron_potential import NeuronPotential as NeuronPotential
 from initshape.regularizers.one_sided import OneSidedEntropy as OneSidedEntropy
 from initshape.regularizers.quadratic import QuadraticPotential as QuadraticPotential
 from initshape.regularizers.registry import ENTRIES as ENTRIES
 from initshape.regularizers.registry import catalog as catalog
 from initshape.regularizers.registry import fit as fit
+from initshape.regularizers.registry import fit_many as fit_many
 from initshape.regularizers.separable import SeparablePotential as SeparablePotential

@@ -13,11 +13,11 @@ from initshape.regularizers.aligned_layers import AlignedLayers, aligned
 from initshape.regularizers.alignment_growth import growth_exponent
 from initshape.regularizers.balanced_potential import BalancedPotential
 from initshape.regularizers.base import Array
-from initshape.regularizers.constraints import Constraints
 from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, without_answer
 from initshape.regularizers.kkt import evaluate_kkt, reject
 from initshape.regularizers.neuron_coordinates import NeuronCoordinates
+from initshape.regularizers.per_dataset import constraints_of
 from initshape.regularizers.quadratic import QuadraticPotential, nearest_interpolator
 from initshape.regularizers.references import AZULAY_2021
 from initshape.regularizers.single_neuron import fit_neuron, neuron_closed_form, neuron_theorem
@@ -127,7 +127,7 @@ def _staying_aligned(found: Fit, dataset: Dataset, model: FullyConnected, form: 
 def _fit_spanned(dataset: Dataset, model: FullyConnected, theta0: Array, spanned: Condition) -> Fit:
     started = time.perf_counter()
     claim = Claim(Exactness.exact, SPANNED, (spanned,), ENTRY.citations)
-    constraints = Constraints.of(dataset.X, dataset.y)
+    constraints = constraints_of(dataset)
     if not constraints.consistent:
         return without_answer(ENTRY.name, claim, Outcome.infeasible, inconsistent(constraints), started)
     force = model.vjp(theta0, dataset.X, dataset.y - model.outputs(theta0, dataset.X))

@@ -11,6 +11,7 @@ from initshape.regularizers.base import Array
 from initshape.regularizers.deep import DeepPotential
 from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, fit_potential
+from initshape.regularizers.neighbours import Neighbours
 from initshape.regularizers.references import AZULAY_2021, WOODWORTH_2020
 from initshape.spec.outcome import Exactness
 from initshape.spec.result import Condition
@@ -19,7 +20,7 @@ PUBLISHED = "Woodworth et al. 2020 (depth-D diagonal network, layers of one size
 DERIVED = "derived here for any shape and bias by the Legendre argument of Azulay et al. 2021, Theorem 4.1"
 
 
-def fit(dataset: Dataset, model: Diagonal, theta0: Array) -> Fit:
+def fit(dataset: Dataset, model: Diagonal, theta0: Array, neighbours: Neighbours | None = None) -> Fit:
     """The limit of gradient flow from theta0, by theory: argmin Q(w) s.t. X w = y."""
     layers = np.asarray(theta0).reshape(2, model.depth, model.dimension)
     with np.errstate(over="ignore"):
@@ -35,7 +36,7 @@ def fit(dataset: Dataset, model: Diagonal, theta0: Array) -> Fit:
         conditions=_conditions(q, bias, spread),
         citations=ENTRY.citations,
     )
-    return fit_potential(ENTRY.name, q, dataset, claim)
+    return fit_potential(ENTRY.name, q, dataset, claim, neighbours)
 
 
 def closed_form(model: Diagonal, theta0: Array) -> ClosedForm:
@@ -83,5 +84,6 @@ ENTRY = Entry(
     citations=(WOODWORTH_2020, AZULAY_2021),
     applies=_applies,
     fit=fit,
+    fit_among=fit,
     closed_form=closed_form,
 )

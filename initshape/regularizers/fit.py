@@ -11,7 +11,9 @@ from initshape.datasets import Dataset
 from initshape.regularizers.base import AbstractMirrorState, AbstractPotential, AbstractRegularizer, Array
 from initshape.regularizers.constraints import Constraints
 from initshape.regularizers.kkt import evaluate_kkt
+from initshape.regularizers.neighbours import Neighbours
 from initshape.regularizers.newton import minimise
+from initshape.regularizers.per_dataset import constraints_of
 from initshape.regularizers.reachable import reachable
 from initshape.spec.outcome import Exactness, Outcome
 from initshape.spec.result import Condition
@@ -57,8 +59,14 @@ class Fit:
     seconds: float | None = None
 
 
-def fit_potential(regularizer: str, potential: AbstractPotential, dataset: Dataset, claim: Claim) -> Fit:
-    """argmin Q(w) s.t. X w = y by dual Newton.
+def fit_potential(
+    regularizer: str,
+    potential: AbstractPotential,
+    dataset: Dataset,
+    claim: Claim,
+    neighbours: Neighbours | None = None,
+) -> Fit:
+    """argmin Q(w) s.t. X w = y by dual Newton, from where `neighbours` point, if any are given; they learn the answer.
 
     **Errors**: none raised. Outcomes `converged`; `infeasible` (y outside the range of X restricted to coordinates
     that can move, or of the signs that they keep); `stalled`; `nonfinite`.
@@ -66,13 +74,16 @@ def fit_potential(regularizer: str, potential: AbstractPotential, dataset: Datas
     started = time.perf_counter()
     lower, upper = potential.domain()
     free = lower < upper
-    X = dataset.X if np.all(free) else np.where(free, dataset.X, 0.0)
-    constraints = Constraints.of(X, dataset.y)
+    whole = bool(np.all(free))
+    constraints = constraints_of(dataset) if whole else Constraints.of(np.where(free, dataset.X, 0.0), dataset.y)
     if not constraints.consistent:
         why = inconsistent(constraints, frozen=int(np.sum(~free)))
         return without_answer(regularizer, claim, Outcome.infeasible, why, started, potential)
+    guess = None if neighbours is None else neighbours.guess(dataset, potential)
     with np.errstate(over="ignore", invalid="ignore"):  # an outcome below, not a warning
-        solution = minimise(potential.start(), constraints)
+        solution = minimise(potential.start(), constraints, guess=guess)
+    if neighbours is not None and solution.outcome is Outcome.converged:
+        neighbours.learn(dataset, potential, solution.multipliers)
     if solution.outcome is not Outcome.converged and not reachable(constraints, lower, upper):
         why = "no weights of the signs that the one-signed coordinates keep fit the data"
         return without_answer(regularizer, claim, Outcome.infeasible, why, started, potential)

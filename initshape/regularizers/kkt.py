@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from functools import lru_cache, singledispatch
 
 import numpy as np
@@ -42,12 +44,31 @@ def reject(v: Array, X: Array) -> Array:
 
 
 def row_space(X: Array) -> Array:
-    """An orthonormal basis of the span of the rows of X. **Shape**: (N, d) -> (rank, d)."""
-    return _row_space(_ByContent(X))
+    """An orthonormal basis of the span of the rows of X. **Shape**: (N, d) -> (rank, d).
+
+    The X of a data set is read-only and shared by many fits and comparisons: its basis is kept for as long as X is.
+    """
+    if X.flags.writeable:
+        return _remembered(_ByContent(X))
+    found = _bases.get(id(X))
+    if found is None or found[0]() is not X:
+        found = _bases[id(X)] = (weakref.ref(X, _forget(id(X))), _orthonormal(X))
+    return found[1]
+
+
+_bases: dict[int, tuple[weakref.ref[Array], Array]] = {}
+
+
+def _forget(number: int) -> Callable[[weakref.ref[Array]], None]:
+    def forget(reference: weakref.ref[Array]) -> None:
+        if number in _bases and _bases[number][0] is reference:
+            del _bases[number]
+
+    return forget
 
 
 class _ByContent:
-    """An array that is looked up by its content; many fits and comparisons share one X."""
+    """An array that is looked up by its content; a fit and its comparison share one."""
 
     def __init__(self, X: Array) -> None:
         self.X = X
@@ -61,8 +82,11 @@ class _ByContent:
 
 
 @lru_cache(maxsize=2)
-def _row_space(key: _ByContent) -> Array:
-    X = key.X
+def _remembered(key: _ByContent) -> Array:
+    return _orthonormal(key.X)
+
+
+def _orthonormal(X: Array) -> Array:
     scale = np.linalg.norm(X, axis=1)
     rows = X[scale > 0.0] / scale[scale > 0.0, None]
     if 0 < rows.shape[0] <= rows.shape[1]:

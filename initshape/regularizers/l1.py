@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from initshape.regularizers.constraints import Constraints
 from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, without_answer
 from initshape.regularizers.kkt import evaluate_kkt
+from initshape.regularizers.per_dataset import constraints_of, once_per_dataset
 from initshape.regularizers.references import CHEN_1998, HUANGFU_2018
 from initshape.spec.outcome import Exactness, Outcome
 from initshape.spec.result import Condition
@@ -66,7 +66,7 @@ def fit(dataset: Dataset, model: AbstractModel, theta0: Array) -> Fit:
     **Errors**: none raised; `infeasible` where y is outside the range of X, `stalled` where the linear program fails.
     """
     started = time.perf_counter()
-    constraints, answer = _solved(_ByContent(dataset.fingerprint, dataset))
+    constraints, answer = _solved(dataset)
     claim = Claim(exactness=Exactness.baseline, theorem=None, citations=ENTRY.citations)
     if answer is None:
         if not constraints.consistent:
@@ -85,23 +85,9 @@ def closed_form(model: AbstractModel, theta0: Array) -> ClosedForm:
     return ClosedForm(L1Norm(certificate=np.zeros(model.dimension)))
 
 
-@dataclass(frozen=True)
-class _ByContent:
-    """A data set looked up by the hash of its content."""
-
-    fingerprint: str
-    dataset: Dataset
-
-    def __hash__(self) -> int:
-        return hash(self.fingerprint)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByContent) and self.fingerprint == other.fingerprint
-
-
-@lru_cache(maxsize=16)
-def _solved(key: _ByContent) -> tuple[Constraints, BasisPursuit | None]:
-    constraints = Constraints.of(key.dataset.X, key.dataset.y)
+@once_per_dataset
+def _solved(dataset: Dataset) -> tuple[Constraints, BasisPursuit | None]:
+    constraints = constraints_of(dataset)
     return constraints, solve(constraints) if constraints.consistent else None
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from initshape.datasets import Dataset
 from initshape.models import AbstractModel
@@ -19,6 +22,7 @@ from initshape.regularizers import (
 from initshape.regularizers.base import Array
 from initshape.regularizers.entry import Entry
 from initshape.regularizers.fit import Fit
+from initshape.regularizers.neighbours import Neighbours
 from initshape.spec.options import REGULARIZER_ORDER
 from initshape.spec.outcome import Exactness, Outcome
 
@@ -36,8 +40,11 @@ ENTRIES: tuple[Entry, ...] = (
 """Adding a regularizer is one file and one line here. Of entries with one name, the first that applies answers."""
 
 
-def fit(name: str, dataset: Dataset, model: AbstractModel, theta0: Array) -> Fit:
+def fit(name: str, dataset: Dataset, model: AbstractModel, theta0: Array, neighbours: Neighbours | None = None) -> Fit:
     """Theory's answer: the interpolating w that minimises the regularizer `name`, for this model and initialization.
+
+    `neighbours` are other fits of the same sweep: they shorten the way (`Fit.iterations`), and change no other number
+    beyond rounding.
 
     **Shape**: theta0 (P,), as the model lays it out.
 
@@ -45,6 +52,8 @@ def fit(name: str, dataset: Dataset, model: AbstractModel, theta0: Array) -> Fit
     outcome is `none_known`, with the reason; every other trouble is an outcome too.
     """
     entry = entry_for(name, model)
+    if entry is not None and entry.fit_among is not None and neighbours is not None:
+        return entry.fit_among(dataset, model, theta0, neighbours)
     if entry is not None:
         return entry.fit(dataset, model, theta0)
     return Fit(
@@ -53,6 +62,20 @@ def fit(name: str, dataset: Dataset, model: AbstractModel, theta0: Array) -> Fit
         exactness=Exactness.none,
         reason=why_unknown(name, model),
     )
+
+
+def fit_many(name: str, dataset: Dataset, model: AbstractModel, thetas: Sequence[Array]) -> list[Fit]:
+    """`fit` for many initializations, each from where the ones before it point.
+
+    The answers are those of `fit`, in the order of `thetas`, to 1e-10 or better in every number but `iterations` and
+    `seconds`. They are found along the grid, in the order of size; one that fails is no concern of the others.
+
+    **Shape**: each theta0 (P,).
+    """
+    neighbours, found = Neighbours(), dict[int, Fit]()
+    for k in sorted(range(len(thetas)), key=lambda k: float(np.linalg.norm(thetas[k]))):
+        found[k] = fit(name, dataset, model, thetas[k], neighbours)
+    return [found[k] for k in range(len(thetas))]
 
 
 def entry_for(name: str, model: AbstractModel) -> Entry | None:

@@ -9,13 +9,13 @@ import numpy as np
 from initshape.datasets import Dataset
 from initshape.models import AbstractModel, SingleNeuron
 from initshape.regularizers.base import Array
-from initshape.regularizers.constraints import Constraints
 from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, inconsistent, relative_residual, with_answer, without_answer
 from initshape.regularizers.kkt import evaluate_kkt
 from initshape.regularizers.neuron_branch import Branch
 from initshape.regularizers.neuron_limit import neuron_limit
 from initshape.regularizers.neuron_potential import NeuronPotential
+from initshape.regularizers.per_dataset import constraints_of
 from initshape.regularizers.references import AZULAY_2021
 from initshape.spec.outcome import Exactness, Outcome
 from initshape.spec.result import Condition
@@ -48,7 +48,7 @@ def fit_neuron(
     """
     started = time.perf_counter()
     claim = Claim(Exactness.exact, theorem, conditions, ENTRY.citations)
-    constraints = Constraints.of(dataset.X, dataset.y)
+    constraints = constraints_of(dataset)
     if not constraints.consistent:
         return without_answer(ENTRY.name, claim, Outcome.infeasible, inconsistent(constraints), started)
     with np.errstate(over="ignore", invalid="ignore"):  # an outcome below, not a warning

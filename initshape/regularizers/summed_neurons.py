@@ -12,13 +12,13 @@ from initshape.datasets import Dataset
 from initshape.models import AbstractModel, FullyConnected
 from initshape.regularizers.aligned_layers import aligned
 from initshape.regularizers.base import Array
-from initshape.regularizers.constraints import Constraints
 from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, without_answer
 from initshape.regularizers.kkt import reject, row_space
 from initshape.regularizers.neuron_branch import branch
 from initshape.regularizers.neuron_coordinates import NeuronCoordinates
 from initshape.regularizers.neuron_split import Split, split
+from initshape.regularizers.per_dataset import constraints_of
 from initshape.regularizers.quadratic import nearest_interpolator
 from initshape.regularizers.references import AZULAY_2021
 from initshape.regularizers.summed_potential import SummedNeurons
@@ -71,7 +71,7 @@ def fit(dataset: Dataset, model: FullyConnected, theta0: Array, *, weighted: boo
     started = time.perf_counter()
     entry = WEIGHTED if weighted else UNWEIGHTED
     open_claim = Claim(Exactness.approximate, APPROXIMATION, (), entry.citations)
-    constraints = Constraints.of(dataset.X, dataset.y)
+    constraints = constraints_of(dataset)
     if not constraints.consistent:
         return without_answer(entry.name, open_claim, Outcome.infeasible, inconsistent(constraints), started)
     W, (a,) = model.layers(np.asarray(theta0))

@@ -10,6 +10,7 @@ from initshape.regularizers.base import AbstractPotential, Array
 from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, fit_potential
 from initshape.regularizers.hyperbolic import HyperbolicEntropy
+from initshape.regularizers.neighbours import Neighbours
 from initshape.regularizers.one_sided import OneSidedEntropy
 from initshape.regularizers.references import AZULAY_2021, WOODWORTH_2020
 from initshape.regularizers.separable import Indices, SeparablePotential
@@ -61,7 +62,7 @@ def _two_sided(root_plus: Array, root_minus: Array, bias: Array, size: Array) ->
         return HyperbolicEntropy(c=c, log_c=log_c, phi=phi, w0=bias * size * size)
 
 
-def fit(dataset: Dataset, model: Diagonal, theta0: Array) -> Fit:
+def fit(dataset: Dataset, model: Diagonal, theta0: Array, neighbours: Neighbours | None = None) -> Fit:
     """The limit of gradient flow from theta0, by theory: argmin Q(w) s.t. X w = y."""
     (u_plus, v_plus), (u_minus, v_minus) = _factors(model, theta0)
     q = potential(u_plus, v_plus, u_minus, v_minus)
@@ -73,7 +74,7 @@ def fit(dataset: Dataset, model: Diagonal, theta0: Array) -> Fit:
         conditions=_conditions(bias, lower, upper),
         citations=ENTRY.citations,
     )
-    return fit_potential(ENTRY.name, q, dataset, claim)
+    return fit_potential(ENTRY.name, q, dataset, claim, neighbours)
 
 
 def closed_form(model: Diagonal, theta0: Array) -> ClosedForm:
@@ -120,5 +121,6 @@ ENTRY = Entry(
     citations=(AZULAY_2021, WOODWORTH_2020),
     applies=_applies,
     fit=fit,
+    fit_among=fit,
     closed_form=closed_form,
 )

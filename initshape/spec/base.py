@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 from typing import Annotated, Any
 
@@ -28,6 +29,12 @@ def _holds_int(annotation: Any) -> bool:
     )
 
 
+@functools.cache
+def _integer_fields(model: type[BaseModel]) -> tuple[str, ...]:
+    """Names of the fields that hold integers; asked for in every validation."""
+    return tuple(name for name, info in model.model_fields.items() if _holds_int(info.annotation))
+
+
 class Spec(BaseModel):
     """Immutable, closed record: unknown keys are refused, NaN and infinity too."""
 
@@ -39,7 +46,7 @@ class Spec(BaseModel):
         # Done here and not in the Integer type: a validator there would hide its bounds from the JSON schema.
         if not isinstance(document, dict):
             return document
-        integers = [name for name, info in cls.model_fields.items() if name in document and _holds_int(info.annotation)]
+        integers = [name for name in _integer_fields(cls) if name in document]
         return {**document, **{name: integral(document[name]) for name in integers}} if integers else document
 
 

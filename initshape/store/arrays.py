@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -88,10 +89,44 @@ def rounds(key: str, arrays: Mapping[str, bytes]) -> Iterator[list[Command]]:
         yield commands
 
 
-def content_digest(document: bytes, arrays: Mapping[str, bytes]) -> str:
+@dataclass(frozen=True)
+class Encoded:
+    """An array as it is stored, and the SHA-256 of those bytes."""
+
+    data: bytes
+    digest: bytes
+
+
+def encode(array: Array) -> Encoded:
+    """npy bytes and their digest. Those of a read-only array (X of a data set) are kept for as long as it lives."""
+    if array.flags.writeable:
+        return _encode(array)
+    found = _kept.get(id(array))
+    if found is None or found[0]() is not array:
+        found = _kept[id(array)] = (weakref.ref(array, _forget(id(array))), _encode(array))
+    return found[1]
+
+
+_kept: dict[int, tuple[weakref.ref[Array], Encoded]] = {}
+
+
+def _encode(array: Array) -> Encoded:
+    data = to_npy(array)
+    return Encoded(data, hashlib.sha256(data).digest())
+
+
+def _forget(number: int) -> Callable[[weakref.ref[Array]], None]:
+    def forget(reference: weakref.ref[Array]) -> None:
+        if number in _kept and _kept[number][0] is reference:
+            del _kept[number]
+
+    return forget
+
+
+def content_digest(document: bytes, arrays: Mapping[str, Encoded]) -> str:
     """SHA-256 over names, lengths and bytes, independent of the order of the arrays."""
     total = hashlib.sha256(document)
     for name in sorted(arrays):
-        total.update(f"\0{name}\0{len(arrays[name])}\0".encode())
-        total.update(hashlib.sha256(arrays[name]).digest())
+        total.update(f"\0{name}\0{len(arrays[name].data)}\0".encode())
+        total.update(arrays[name].digest)
     return total.hexdigest()

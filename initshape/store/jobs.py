@@ -21,13 +21,17 @@ from initshape.store.records import FIELDS, JobRecord, Submitter, decode
 
 @dataclass(frozen=True)
 class JobRequest:
-    """One job to be queued. `document` is the resolved experiment; jobs of one non-empty `batch` may run together."""
+    """One job to be queued. `document` is the resolved experiment; jobs of one non-empty `batch` may run together.
+
+    `seconds` is how long it is expected to take, 0 where nobody knows.
+    """
 
     id: str
     document: Mapping[str, Any]
     queue: str = "cpu"
     batch: str = ""
     max_seconds: float = 3600.0
+    seconds: float = 0.0
 
 
 class Answer(StrEnum):
@@ -247,7 +251,7 @@ def _submit(
         job_keys(job_id),
         (
             job_id, document, ",".join(parts), request.queue, request.batch, who.user, documents.encode(label),
-            documents.encode(tags), repr(request.max_seconds), mode,
+            documents.encode(tags), repr(request.max_seconds), mode, repr(request.seconds),
         ),
     )  # fmt: skip
 

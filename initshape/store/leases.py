@@ -7,6 +7,8 @@ may speak for it, nobody else: two different results are impossible.
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Literal
@@ -37,13 +39,17 @@ LOST = JobError(
 
 @dataclass(frozen=True)
 class Claim:
-    """One running job of one worker. `document` is None where a part of it has been lost."""
+    """One running job of one worker. `document` is None where a part of it has been lost.
+
+    `begun` is false for the second and further jobs of a batch: they wait for their turn (`begin`).
+    """
 
     id: str
     fence: int
     attempt: int
     document: dict[str, Any] | None
     max_seconds: float
+    begun: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,8 @@ class Renewal:
 class Held:
     """A lease as the parent of a worker sees it. `worker` is who holds it; the rest are seconds.
 
-    `left` until the lease expires, `ran` since the claim, `stopping` since somebody wanted the job to stop (0: nobody).
+    `left` until the lease expires, `ran` since the job was begun, `stopping` since somebody wanted it to stop (0:
+    nobody). `begun` is false while it waits for its turn in a batch.
     """
 
     id: str
@@ -68,6 +75,21 @@ class Held:
     ran: float
     stopping: float
     max_seconds: float
+    begun: bool = True
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Whether the next job of a batch may begin. `held` and `cancel` as in Renewal.
+
+    `yields`: somebody else waits, who comes first: this job and all the others that have not begun are to be given
+    back. `spare`: so many of the others are to be given back, because workers are idle and nothing else waits.
+    """
+
+    held: bool
+    cancel: bool
+    yields: bool
+    spare: int
 
 
 class Finish(StrEnum):
@@ -75,7 +97,7 @@ class Finish(StrEnum):
 
     accepted = "accepted"
     stale = "stale"  # the fence is not the current one: the work is thrown away
-    missing = "missing"  # the uploaded result has expired
+    missing = "missing"  # the uploaded result, or the data set that it refers to, is not there (any more)
 
 
 @dataclass(frozen=True)
@@ -86,34 +108,71 @@ class Reaped:
     taken: int
 
 
-def claim(worker: str, queue: str, limit: int = 1, lease_seconds: float = LEASE_SECONDS) -> Operation[list[Claim]]:
+def claim(
+    worker: str, queue: str, limit: int = 1, seconds: float = math.inf, lease_seconds: float = LEASE_SECONDS
+) -> Operation[list[Claim]]:
     """The jobs to run next, fair between users within a priority; empty where nothing waits.
 
-    With limit > 1 the further jobs come from the same user and have the first one's batch key.
+    With limit > 1 the further jobs come from the same user and have the first one's batch key. They are expected to
+    take `seconds` together with the first, at most, and no more than a fair share of what waits: half of what each of
+    the workers would get. Where another user waits at this priority or above, there is no further job.
     """
-    (raw,) = yield [Script("claim", (), (queue, worker, limit, _ms(lease_seconds)))]
+    budget = -1 if math.isinf(seconds) else seconds
+    (raw,) = yield [Script("claim", (), (queue, worker, limit, _ms(lease_seconds), budget))]
     rows = [raw[k : k + 5] for k in range(0, len(raw), 5)]
     documents = yield from jobs.assemble([json.loads(row[3]) for row in rows])
     return [
-        Claim(row[0].decode(), int(row[1]), int(row[2]), document, float(row[4]))
-        for row, document in zip(rows, documents, strict=True)
+        Claim(row[0].decode(), int(row[1]), int(row[2]), document, float(row[4]), begun=place == 0)
+        for place, (row, document) in enumerate(zip(rows, documents, strict=True))
     ]
+
+
+def begin(job_id: str, fence: int, rest: int = 0, lease_seconds: float = LEASE_SECONDS) -> Operation[Turn]:
+    """The turn of a job of a batch has come; `rest` others of it have not begun. Say it before the work begins.
+
+    From now on its time runs, and the end of the worker counts against it.
+    """
+    (reply,) = yield [beginning(job_id, fence, rest, lease_seconds)]
+    return turn(reply)
+
+
+def beginning(job_id: str, fence: int, rest: int = 0, lease_seconds: float = LEASE_SECONDS) -> Script:
+    """The command of `begin`, for a round that finishes the job before it; `turn` reads the reply."""
+    return Script("begin", job_keys(job_id), (job_id, fence, _ms(lease_seconds), rest))
+
+
+def turn(reply: Sequence[int]) -> Turn:
+    """What `begin` has answered."""
+    held, cancel, yields, spare = map(int, reply)
+    return Turn(bool(held), bool(cancel), bool(yields), spare)
+
+
+def renew_many(
+    held: Sequence[tuple[str, int, dict[str, Any] | None]], lease_seconds: float = LEASE_SECONDS
+) -> Operation[list[Renewal]]:
+    """`renew` for several jobs (id, fence, progress), each by itself, in one round trip."""
+    replies = yield [_renew(job_id, fence, progress, lease_seconds) for job_id, fence, progress in held]
+    return [Renewal(bool(reply[0]), bool(reply[1])) for reply in replies]
 
 
 def renew(
     job_id: str, fence: int, progress: dict[str, Any] | None = None, lease_seconds: float = LEASE_SECONDS
 ) -> Operation[Renewal]:
     """Prolongs the lease, stores progress, and hears whether to stop."""
-    text = b"" if progress is None else encode(progress)
-    (reply,) = yield [Script("renew", job_keys(job_id), (job_id, fence, _ms(lease_seconds), text))]
+    (reply,) = yield [_renew(job_id, fence, progress, lease_seconds)]
     return Renewal(bool(reply[0]), bool(reply[1]))
 
 
 def finish(job_id: str, fence: int, outcome: str, known: bool = True) -> Operation[Finish]:
     """Swaps the uploaded result in (results.upload comes first). `known`: it may answer later submissions."""
-    keys = (*job_keys(job_id), key("upload", job_id, fence))
-    (reply,) = yield [Script("finish", keys, (job_id, fence, int(known), outcome))]
+    (reply,) = yield [finishing(job_id, fence, outcome, known)]
     return Finish(reply.decode())
+
+
+def finishing(job_id: str, fence: int, outcome: str, known: bool = True) -> Script:
+    """The command of `finish`, for a round that uploads the result before it."""
+    keys = (*job_keys(job_id), key("upload", job_id, fence))
+    return Script("finish", keys, (job_id, fence, int(known), outcome))
 
 
 def fail(job_id: str, fence: int, error: JobError) -> Operation[Finish]:
@@ -131,28 +190,34 @@ def hand_over(job_id: str, fence: int) -> Operation[Finish]:
     return (yield from _release(job_id, fence, "handed_over", ""))
 
 
+def hand_over_many(held: Iterable[tuple[str, int]]) -> Operation[list[Finish]]:
+    """The same for several (id, fence), in one round trip; also gives back what has not begun."""
+    scripts = [Script("release", job_keys(job_id), (job_id, fence, "handed_over", "")) for job_id, fence in held]
+    replies = (yield scripts) if scripts else []
+    return [Finish(reply.decode()) for reply in replies]
+
+
 def held_by(worker: str) -> Operation[list[Held]]:
     """The leases of a worker and of its children, whose names are `worker/...`."""
     rows, clock = yield [("ZRANGE", LEASES, 0, -1, "WITHSCORES"), ("TIME",)]
     ids, expiries = [name.decode() for name in rows[::2]], rows[1::2]
-    fields = ("worker", "fence", "started", "stopping", "max_seconds")
+    fields = ("worker", "fence", "started", "stopping", "max_seconds", "unbegun")
     held = (yield [("HMGET", key("job", job_id), *fields) for job_id in ids]) if ids else []
     now = int(clock[0]) * 1000 + int(clock[1]) / 1000
     found = []
-    for job_id, expiry, (who, fence, started, stopping, limit) in zip(ids, expiries, held, strict=True):
+    for job_id, expiry, (who, fence, started, stopping, limit, unbegun) in zip(ids, expiries, held, strict=True):
         name = who.decode() if who else ""
         if name == worker or name.startswith(f"{worker}/"):
             ran, stops = ((now - float(at)) / 1000 if at else 0.0 for at in (started, stopping))
             left = (float(expiry) - now) / 1000
-            found.append(Held(job_id, int(fence), name, left, ran, stops, float(limit)))
+            found.append(Held(job_id, int(fence), name, left, ran, stops, float(limit), begun=not unbegun))
     return found
 
 
 def hand_over_all(worker: str) -> Operation[int]:
     """Hands over every running job of a worker and of its children. Answers how many."""
     own = yield from held_by(worker)
-    for lease in own:
-        yield from hand_over(lease.id, lease.fence)
+    yield from hand_over_many([(lease.id, lease.fence) for lease in own])
     return len(own)
 
 
@@ -180,6 +245,11 @@ def waiting(queue: Queue) -> Operation[int]:
     """Length of the queue."""
     (length,) = yield [("ZCARD", key("waiting", queue.value))]
     return int(length)
+
+
+def _renew(job_id: str, fence: int, progress: dict[str, Any] | None, lease_seconds: float) -> Script:
+    text = b"" if progress is None else encode(progress)
+    return Script("renew", job_keys(job_id), (job_id, fence, _ms(lease_seconds), text))
 
 
 def _release(

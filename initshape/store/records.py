@@ -37,7 +37,7 @@ class Submitter:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One ended attempt. `how`: finished, failed, stopped, handed_over or lost."""
+    """One ended attempt. `how`: finished, failed, stopped, handed_over, returned (never begun) or lost."""
 
     attempt: int
     fence: int

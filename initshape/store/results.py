@@ -7,7 +7,7 @@ to them: a sweep of 100 cells over one data set holds one X.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,23 +44,61 @@ def upload(
 
     Errors: ResultTooLargeError above `limit` bytes.
     """
-    data = {name: npy.to_npy(array) for name, array in arrays.items()}
-    size = len(document) + sum(map(len, data.values()))
+    package = pack(document, arrays, shared, limit)
+    if package.common:
+        yield from _share(package.dataset, package.common)
+    for commands in package.rounds(key("upload", job_id, fence)):  # noqa: UP028 - replies are sent in here
+        yield commands
+    return package.etag
+
+
+@dataclass(frozen=True)
+class Package:
+    """A result ready to be stored: the document, its own arrays, and those of its data set."""
+
+    document: bytes
+    etag: str
+    manifest: bytes
+    dataset: str
+    own: Mapping[str, bytes]
+    common: Mapping[str, bytes]
+
+    def rounds(self, place: str) -> Iterator[list[Command]]:
+        """What writes it to a key, in rounds of bounded size; the data set's arrays are not among it."""
+        head: Command = (
+            "HSET", place, "document", self.document, "etag", self.etag, "manifest", self.manifest,
+            "dataset", self.dataset,
+        )  # fmt: skip
+        first: list[Command] = [("UNLINK", place), head, ("EXPIRE", place, UPLOAD_SECONDS)]
+        if self.common:
+            first.append(("EXPIRE", key("dataset", self.dataset), RESULT_SECONDS))
+        chunks = npy.rounds(place, self.own)
+        yield [*first, *next(chunks, [])]
+        yield from chunks
+
+
+def pack(
+    document: bytes, arrays: Mapping[str, Array], shared: Sequence[str] = SHARED, limit: int = LIMIT_BYTES
+) -> Package:
+    """Bytes and digests of a result. Errors: ResultTooLargeError above `limit` bytes."""
+    encoded = {name: npy.encode(array) for name, array in arrays.items()}
+    size = len(document) + sum(len(entry.data) for entry in encoded.values())
     if size > limit:
         raise ResultTooLargeError(size, limit)
-    etag = npy.content_digest(document, data)
-    common = {name: data[name] for name in shared if name in data}
+    common = {name: encoded[name] for name in shared if name in encoded}
     dataset = npy.content_digest(b"dataset", common) if common else ""
-    if common:
-        yield from _share(dataset, common)
-    manifest = {name: npy.describe(arrays[name], data[name], dataset if name in common else None) for name in data}
-    place = key("upload", job_id, fence)
-    head: Command = (
-        "HSET", place, "document", document, "etag", etag, "manifest", encode(manifest), "dataset", dataset,
-    )  # fmt: skip
-    yield [("UNLINK", place), head, ("EXPIRE", place, UPLOAD_SECONDS)]
-    yield from npy.rounds(place, {name: data[name] for name in data if name not in common})
-    return etag
+    manifest = {
+        name: npy.describe(arrays[name], entry.data, dataset if name in common else None)
+        for name, entry in encoded.items()
+    }
+    return Package(
+        document=document,
+        etag=npy.content_digest(document, encoded),
+        manifest=encode(manifest),
+        dataset=dataset,
+        own={name: entry.data for name, entry in encoded.items() if name not in common},
+        common={name: entry.data for name, entry in common.items()},
+    )
 
 
 def read(job_id: str) -> Operation[StoredResult | None]:

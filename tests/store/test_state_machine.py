@@ -28,7 +28,7 @@ from initshape.store.leases import Claim, Finish
 from initshape.store.operation import Command, Operation
 from tests.store.desk import Clock, Desk
 
-NAMES = ("x-1", "x-2")
+NAMES = ("x-1", "x-2", "x-3", "x-4")
 IDS = st.sampled_from(NAMES)
 USERS = st.sampled_from(["ann", "bob"])
 RARELY = st.sampled_from([False, False, False, True])
@@ -41,7 +41,7 @@ class Job:
     """What the model knows about one job."""
 
     status: Status
-    submitters: set[str]
+    submitters: dict[str, int]  # user -> priority
     owner: str
     attempt: int = 0
     fence: int = 0
@@ -50,6 +50,8 @@ class Job:
     known: bool = False
     result: bool = False
     doomed: bool = False
+    unbegun: bool = False
+    line: str = ""
 
     def move(self, status: Status) -> None:
         assert status in TRANSITIONS[self.status], f"{self.status} -> {status} is not in the table"
@@ -81,6 +83,7 @@ class LifeCycle(RuleBasedStateMachine):
 
     def _end(self, name: str, job: Job, status: Status) -> None:
         job.move(status)
+        job.unbegun = False
         if job.doomed:
             del self.jobs[name]
 
@@ -94,13 +97,13 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule(name=IDS, user=USERS, priority=st.integers(-1, 1))
     def submit(self, name: str, user: str, priority: int) -> None:
-        reply = self.desk.submit(name, user, priority=priority)
+        reply = self.desk.submit(name, user, priority=priority, batch="one")
         job = self.jobs.get(name)
         if job is None:
-            self.jobs[name] = Job(Status.queued, {user}, user)
+            self.jobs[name] = Job(Status.queued, {user: priority}, user)
             assert reply.answer is Answer.queued
             return
-        job.submitters.add(user)
+        job.submitters[user] = priority
         if job.status is Status.succeeded and job.known:
             assert reply.answer is Answer.known
         elif job.status.terminal:
@@ -121,7 +124,7 @@ class LifeCycle(RuleBasedStateMachine):
         if job is None:
             assert reply.answer is Answer.missing
             return
-        job.submitters.add(user)
+        job.submitters[user] = 0
         job.doomed = False
         if job.status.terminal:
             job.move(Status.queued)
@@ -130,23 +133,86 @@ class LifeCycle(RuleBasedStateMachine):
             job.move(Status.running)
         assert reply.status is job.status
 
-    @rule(worker=st.sampled_from(["w1", "w2"]), limit=st.integers(1, 2))
+    def _lines(self) -> set[str]:
+        """Where the queued jobs stand."""
+        return {
+            f"{priority}:{user}"
+            for job in self.jobs.values()
+            if job.status is Status.queued
+            for user, priority in (job.submitters or {job.owner: 0}).items()
+        }
+
+    def _crowded(self, line: str) -> bool:
+        return any(other != line and priority(other) >= priority(line) for other in self._lines())
+
+    @rule(worker=st.sampled_from(["w1", "w2"]), limit=st.integers(1, 3))
     def claim(self, worker: str, limit: int) -> None:
         queued = {name for name, job in self.jobs.items() if job.status is Status.queued}
         first = {name for name in queued if self.desk.read(name).position == 0}
+        before = {line: self._crowded(line) for line in self._lines()}
         claims = self.desk.claim(worker, limit=limit)
-        assert len(claims) == min(1, len(queued))  # without a batch key one at a time
-        for claim in claims:
-            assert claim.id in first
+        assert len(claims) >= min(1, len(queued))
+        assert len(claims) <= min(limit, max(1, len(queued) // 2))  # no more than half of a share
+        for place, claim in enumerate(claims):
+            assert claim.id in (first if place == 0 else queued)
+            assert claim.begun == (place == 0)
             assert claim.fence > self.highest_fence
             self.highest_fence = claim.fence
             job = self.jobs[claim.id]
+            job.line = self.store.client.hget(key("job", claim.id), "line").decode()  # type: ignore[union-attr]
+            job.unbegun = place > 0
             job.move(Status.running)
             job.attempt += 1
             job.fence = claim.fence
             job.expiry = self.clock.now + LEASE_MS
             assert claim.attempt == job.attempt
             self.claims.append(claim)
+        if len(claims) > 1:
+            (line,) = {self.jobs[claim.id].line for claim in claims}
+            assert not before[line]  # nobody else waited
+
+    @rule(user=USERS, delete=st.booleans())
+    def send_a_sweep_and_claim_a_batch(self, user: str, delete: bool) -> None:
+        """Too rare if left to chance."""
+        for name in NAMES:
+            if delete:
+                self.stop(name=name, user=user, force=True, delete=True)
+            self.submit(name=name, user=user, priority=0)
+        self.claim(worker="w1", limit=2)
+
+    @precondition(lambda self: any(job.unbegun for job in self.jobs.values()))
+    @rule(data=st.data(), give_back=st.booleans())
+    def begin(self, data: st.DataObject, give_back: bool) -> None:
+        waiting = [claim for claim in self.claims if (job := self._holds(claim)) is not None and job.unbegun]
+        claim = data.draw(st.sampled_from(waiting))
+        job = self.jobs[claim.id]
+        turn = self.store.run(leases.begin(claim.id, claim.fence))
+        assert turn.held
+        assert turn.cancel == (job.status is Status.cancelling)
+        if turn.cancel:
+            return
+        assert turn.yields == self._crowded(job.line)
+        if not turn.yields:
+            job.unbegun = False
+            job.expiry = self.clock.now + LEASE_MS
+        elif give_back:
+            self.store.run(leases.hand_over_many([(claim.id, claim.fence)]))
+            job.unbegun = False
+            job.move(Status.queued)
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def begin_what_is_begun_or_lost(self, data: st.DataObject) -> None:
+        """Nothing happens, but that the lease is prolonged."""
+        claim = self._some_claim(data)
+        job = self._holds(claim)
+        if job is not None and job.unbegun:
+            return
+        turn = self.store.run(leases.begin(claim.id, claim.fence))
+        assert turn.held == (job is not None)
+        assert not turn.yields
+        if job is not None and job.status is Status.running:
+            job.expiry = self.clock.now + LEASE_MS
 
     @precondition(lambda self: any(job.status is Status.queued for job in self.jobs.values()))
     @rule(worker=st.sampled_from(["w1", "w2"]))
@@ -204,6 +270,7 @@ class LifeCycle(RuleBasedStateMachine):
         elif job.status is Status.cancelling:
             self._end(claim.id, job, Status.cancelled)
         else:
+            job.unbegun = False
             job.move(Status.queued)
 
     @rule(name=IDS, user=USERS, force=RARELY, delete=RARELY)
@@ -219,14 +286,14 @@ class LifeCycle(RuleBasedStateMachine):
         if not delete and job.status not in {Status.queued, Status.running}:
             assert reply.answer is Stop.unchanged
             return
-        others = job.submitters - {user}
+        others = job.submitters.keys() - {user}
         if not force:
             if user not in job.submitters and (others or job.owner != user):
                 assert reply.answer is Stop.foreign
                 return
             if others:
                 assert reply.answer is Stop.withdrawn
-                job.submitters.discard(user)
+                job.submitters.pop(user, None)
                 return
         job.submitters.clear()
         if job.status is Status.queued:
@@ -279,8 +346,10 @@ class LifeCycle(RuleBasedStateMachine):
             if job.status is Status.cancelling:
                 self._end(name, job, Status.cancelled)
                 continue
-            job.lost += 1
-            job.move(Status.failed if job.lost >= leases.POISON_LIMIT else Status.queued)
+            job.lost += not job.unbegun
+            poisoned = not job.unbegun and job.lost >= leases.POISON_LIMIT
+            job.unbegun = False
+            job.move(Status.failed if poisoned else Status.queued)
 
     @invariant()
     def everything_agrees(self) -> None:
@@ -290,13 +359,14 @@ class LifeCycle(RuleBasedStateMachine):
         names = lambda: {name.decode() for name in next(found)}  # noqa: E731
         by_status = {s: {n for n, j in self.jobs.items() if j.status is s} for s in statuses}
         for name in NAMES:
-            status, attempt, fence, users, result, ttl = (next(found) for _ in range(6))
+            status, attempt, fence, users, result, ttl, unbegun = (next(found) for _ in range(7))
             job = self.jobs.get(name)
             if job is None:
                 assert status is None
                 continue
             assert (status.decode(), int(attempt), int(fence)) == (job.status, job.attempt, job.fence)
-            assert {user.decode() for user in users} == job.submitters
+            assert {user.decode() for user in users} == job.submitters.keys()
+            assert bool(unbegun) == job.unbegun
             assert bool(result) == job.result
             assert (ttl >= 0) == job.status.terminal  # an active job never expires
         for status_ in statuses:
@@ -313,7 +383,11 @@ class LifeCycle(RuleBasedStateMachine):
                 filled.add(line)
                 standing.setdefault(name, set()).add(line.partition(":")[2])
         assert open_lines == filled
-        assert standing == {name: self.jobs[name].submitters for name in by_status[Status.queued]}
+        assert standing == {name: set(self.jobs[name].submitters) for name in by_status[Status.queued]}
+
+
+def priority(line: str) -> int:
+    return int(line.partition(":")[0])
 
 
 def _read(statuses: list[Status], lines: list[str]) -> Operation[list[Any]]:
@@ -322,6 +396,7 @@ def _read(statuses: list[Status], lines: list[str]) -> Operation[list[Any]]:
         job = key("job", name)
         commands += [("HGET", job, "status"), ("HGET", job, "attempt"), ("HGET", job, "fence")]
         commands += [("HKEYS", key("submitters", name)), ("EXISTS", key("result", name)), ("TTL", job)]
+        commands.append(("HEXISTS", job, "unbegun"))
     commands += [("ZRANGE", key("status", status.value), 0, -1) for status in statuses]
     commands += [("ZRANGE", name, 0, -1) for name in (INDEX, LEASES, key("waiting", "cpu"), key("lines", "cpu"))]
     commands += [("ZRANGE", key("line", "cpu", line), 0, -1) for line in lines]

@@ -114,3 +114,52 @@ def test_the_deadline_reaches_a_child_that_cannot_hear(parent: Parent) -> None:
     assert record.status is Status.failed
     assert record.error is not None
     assert record.error.code == "deadline"
+
+
+@pytest.fixture
+def others(parent: Parent) -> list[Claim]:
+    """Two more jobs of the same child, that wait for their turn."""
+    requests = [JobRequest(f"x-{k}", {}, batch="one", max_seconds=1000.0) for k in range(2, 8)]
+    parent.store.run(jobs.submit_many(requests, Submitter("ann")))
+    name = child_name("w", parent.child.pid)
+    first, *waiting = parent.store.run(leases.claim(name, "cpu", limit=3, lease_seconds=SHORT))
+    parent.store.run(leases.hand_over(first.id, first.fence))
+    return waiting
+
+
+def status_of(parent: Parent, claim: Claim) -> Status:
+    record = parent.store.run(jobs.read(claim.id))
+    assert record is not None
+    return record.status
+
+
+def test_all_leases_of_a_working_child_are_kept(parent: Parent, others: list[Claim]) -> None:
+    parent.look(Patience(), 0.8)
+    assert {lease.id for lease in parent.store.run(leases.held_by("w"))} == {"x-1", *(claim.id for claim in others)}
+    assert all(lease.left > SHORT for lease in parent.store.run(leases.held_by("w")))
+
+
+def test_a_cancel_of_what_waits_ends_no_child(parent: Parent, others: list[Claim]) -> None:
+    parent.store.run(jobs.cancel(others[0].id, "ann"))
+    parent.look(Patience(parent=0.2), 0.8)
+    assert parent.ended == []
+    assert status_of(parent, others[0]) is Status.cancelled
+    assert status_of(parent, others[1]) is Status.running
+
+
+def test_what_waits_goes_back_before_the_child_is_ended(parent: Parent, others: list[Claim]) -> None:
+    parent.store.run(jobs.cancel("x-1", "ann"))
+    parent.look(Patience(parent=0.2), 0.8)
+    assert parent.ended == [parent.child.pid]
+    assert [status_of(parent, claim) for claim in others] == [Status.queued, Status.queued]
+
+
+def test_what_waits_has_no_deadline_yet(parent: Parent, others: list[Claim]) -> None:
+    class Impatient(Patience):
+        def until(self, max_seconds: float) -> float:
+            return 0.0
+
+    parent.store.run(leases.hand_over("x-1", parent.claim.fence))
+    parent.look(Impatient(), 0.8)
+    assert parent.ended == []
+    assert [status_of(parent, claim) for claim in others] == [Status.running, Status.running]

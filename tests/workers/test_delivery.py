@@ -8,24 +8,28 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from initshape.spec.problem import JobError
 from initshape.spec.status import Status
-from initshape.store import Store, jobs, keys, leases, results
+from initshape.store import Store, jobs, leases, results
 from initshape.store.jobs import Submitter
-from initshape.store.leases import Claim
+from initshape.store.leases import Claim, Finish
+from initshape.store.operation import Operation
+from initshape.store.publish import Published
 from initshape.store.server import RedisServer
 from tests.workers.factory import experiment
 from workers import delivery
 from workers.compute import Computed, compute
 from workers.cpu import own_a_core
 from workers.delivery import deliver
-from workers.heartbeat import Abandoned, Heartbeat
+from workers.heartbeat import Heartbeat
 from workers.loop import work_while_there_is_any
 from workers.patience import Patience
+from workers.watch import Abandoned
 
 ANN = Submitter("ann")
 COMPUTED = Computed(b"{}", {"w": np.ones(3)}, "converged", known=True)
@@ -51,17 +55,17 @@ def test_one_of_each(store: Store) -> None:
     }
     for end, what in ends.items():
         claim = claimed(store)
-        with Heartbeat(store, claim) as heartbeat:
-            deliver(store, claim, what, heartbeat)
+        with Heartbeat(store, [claim]) as heartbeat:
+            deliver(store, claim, what, heartbeat.watches[0])
         assert status(store, claim) is end
         store.run(jobs.delete(claim.id, "ann"))
 
 
 def test_a_result_above_the_cap_is_an_error_with_advice(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results.upload, "__defaults__", (results.SHARED, 100))
+    monkeypatch.setattr(results.pack, "__defaults__", (results.SHARED, 100))
     claim = claimed(store)
-    with Heartbeat(store, claim) as heartbeat:
-        deliver(store, claim, COMPUTED, heartbeat)
+    with Heartbeat(store, [claim]) as heartbeat:
+        deliver(store, claim, COMPUTED, heartbeat.watches[0])
     record = store.run(jobs.read(claim.id))
     assert record is not None
     assert record.error is not None
@@ -71,17 +75,19 @@ def test_a_result_above_the_cap_is_an_error_with_advice(store: Store, monkeypatc
 
 def test_an_upload_that_expired_is_sent_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     claim = claimed(store)
-    finish, asked = leases.finish, []
+    publish, asked = delivery.publish, []
 
-    def lose_the_first(job_id: str, fence: int, outcome: str, known: bool) -> object:
-        if not asked:
-            store.client.delete(keys.key("upload", job_id, fence))
-        asked.append(job_id)
-        return finish(job_id, fence, outcome, known)
+    def lose_the_first(*arguments: Any) -> Operation[Published]:
+        asked.append(arguments)
+        return expired() if len(asked) == 1 else publish(*arguments)
 
-    monkeypatch.setattr(delivery.leases, "finish", lose_the_first)
-    with Heartbeat(store, claim) as heartbeat:
-        assert deliver(store, claim, COMPUTED, heartbeat) == "converged, accepted"
+    def expired() -> Operation[Published]:
+        yield [("PING",)]
+        return Published(Finish.missing)
+
+    monkeypatch.setattr(delivery, "publish", lose_the_first)
+    with Heartbeat(store, [claim]) as heartbeat:
+        assert deliver(store, claim, COMPUTED, heartbeat.watches[0]) == "converged, accepted"
     assert len(asked) == 2
 
 
@@ -97,8 +103,8 @@ def test_a_result_waits_for_room(own_server: RedisServer) -> None:
 
     thread = threading.Thread(target=make_room)
     thread.start()
-    with Heartbeat(store, claim, Patience(beat=0.1)) as heartbeat:
-        assert deliver(store, claim, COMPUTED, heartbeat) == "converged, accepted"
+    with Heartbeat(store, [claim], Patience(beat=0.1)) as heartbeat:
+        assert deliver(store, claim, COMPUTED, heartbeat.watches[0]) == "converged, accepted"
     thread.join()
     assert status(store, claim) is Status.succeeded
     store.close()

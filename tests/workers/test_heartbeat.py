@@ -16,8 +16,9 @@ from initshape.store import Store, jobs, leases
 from initshape.store.jobs import JobRequest, Submitter
 from initshape.store.leases import Claim
 from initshape.store.records import JobRecord
-from workers.heartbeat import Abandoned, Heartbeat
+from workers.heartbeat import Heartbeat
 from workers.patience import Patience
+from workers.watch import Abandoned
 
 QUICK = Patience(beat=0.05, stop=0.4, life=30.0, deadline=30.0)
 
@@ -40,7 +41,7 @@ class Bench:
     killed: threading.Event = field(default_factory=threading.Event)
 
     def heartbeat(self, patience: Patience = QUICK) -> Heartbeat:
-        return Heartbeat(self.store, self.claim, patience, kill=self.killed.set)
+        return Heartbeat(self.store, [self.claim], patience, kill=self.killed.set)
 
     def read(self) -> JobRecord:
         record = self.store.run(jobs.read(self.claim.id))
@@ -52,7 +53,7 @@ class Bench:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
-                heartbeat.on_progress(Told())
+                heartbeat.watches[0].on_progress(Told())
             except Abandoned as stop:
                 return stop
             time.sleep(0.01)
@@ -76,7 +77,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_it_renews_and_carries_progress_out(bench: Bench) -> None:
     with bench.heartbeat() as heartbeat:
-        heartbeat.on_progress(Told(fraction=0.25, relative_residual=math.nan))
+        heartbeat.watches[0].on_progress(Told(fraction=0.25, relative_residual=math.nan))
         until(lambda: bench.read().progress is not None)
         assert bench.read().progress == {"stage": "flow", "fraction": 0.25, "relative_residual": None}
         expiry = bench.store.client.zscore("{initshape}:leases", "x-1")
@@ -104,10 +105,10 @@ def test_a_computation_that_does_not_hear_is_killed_and_reported(bench: Bench) -
 def test_a_cancel_that_is_taken_back_stops_nothing(bench: Bench) -> None:
     with bench.heartbeat(Patience(beat=0.05, stop=30.0)) as heartbeat:
         bench.store.run(jobs.cancel("x-1", "ann"))
-        until(lambda: heartbeat._stop is not None)
+        until(lambda: heartbeat.watches[0].stop is not None)
         bench.store.run(jobs.submit(JobRequest("x-1", {}), Submitter("bob")))
-        until(lambda: heartbeat._stop is None)
-        heartbeat.on_progress(Told())
+        until(lambda: heartbeat.watches[0].stop is None)
+        heartbeat.watches[0].on_progress(Told())
     assert bench.read().status is Status.running
 
 
@@ -128,7 +129,7 @@ def test_a_zombie_that_does_not_hear_is_killed_and_changes_nothing(bench: Bench)
 
 def test_the_deadline_holds_inside_one_call(bench: Bench) -> None:
     claim = Claim(bench.claim.id, bench.claim.fence, 1, {}, max_seconds=0.1)
-    with Heartbeat(bench.store, claim, Patience(beat=0.05, deadline=0.1), kill=bench.killed.set):
+    with Heartbeat(bench.store, [claim], Patience(beat=0.05, deadline=0.1), kill=bench.killed.set):
         assert bench.killed.wait(10)
     record = bench.read()
     assert record.status is Status.failed
@@ -138,8 +139,8 @@ def test_the_deadline_holds_inside_one_call(bench: Bench) -> None:
 
 def test_the_delivery_has_no_deadline(bench: Bench) -> None:
     claim = Claim(bench.claim.id, bench.claim.fence, 1, {}, max_seconds=0.1)
-    with Heartbeat(bench.store, claim, Patience(beat=0.05, deadline=0.2), kill=bench.killed.set) as heartbeat:
-        heartbeat.computed()
+    with Heartbeat(bench.store, [claim], Patience(beat=0.05, deadline=0.2), kill=bench.killed.set) as heartbeat:
+        heartbeat.watches[0].computed()
         assert not bench.killed.wait(0.8)
     assert bench.read().status is Status.running
 
@@ -178,10 +179,10 @@ def unreachable(bench: Bench) -> Away:
 
 
 def test_the_claim_is_held_while_redis_is_away(bench: Bench, unreachable: Away) -> None:
-    with Heartbeat(unreachable, bench.claim, QUICK, kill=bench.killed.set) as heartbeat:  # type: ignore[arg-type]
+    with Heartbeat(unreachable, [bench.claim], QUICK, kill=bench.killed.set) as heartbeat:  # type: ignore[arg-type]
         until(lambda: unreachable.refused > 5)
-        heartbeat.on_progress(Told(fraction=0.7))  # goes on
+        heartbeat.watches[0].on_progress(Told(fraction=0.7))  # goes on
         unreachable.away = False
-        heartbeat.on_progress(Told(fraction=0.8))
+        heartbeat.watches[0].on_progress(Told(fraction=0.8))
         until(lambda: (bench.read().progress or {}).get("fraction") == 0.8)
     assert not bench.killed.is_set()

@@ -8,7 +8,8 @@ if not holds(id, fence) then
   if seen[1] == 'succeeded' and seen[2] == fence then return 'accepted' end -- the answer was lost on the way
   return 'stale'
 end
-if call('EXISTS', upload) == 0 then return 'missing' end
+local dataset = call('HGET', upload, 'dataset')
+if not dataset or dataset ~= '' and call('HEXISTS', K.dataset .. dataset, 'complete') == 0 then return 'missing' end
 call('RENAME', upload, K.result .. id)
 call('EXPIRE', K.result .. id, T.result)
 call('HSET', job, 'known', known, 'outcome', outcome)

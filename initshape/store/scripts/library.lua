@@ -35,6 +35,28 @@ local function leave_line(id, queue, name)
   if call('EXISTS', line) == 0 then call('ZREM', K.lines .. queue, name) end
 end
 
+-- Whether anybody else waits who is not to wait longer than for one job of this line. The first two lines tell.
+local function crowded(queue, name)
+  for _, other in ipairs(call('ZRANGE', K.lines .. queue, 0, 1)) do
+    if other ~= name and priority_of(other) >= priority_of(name) then return true end
+  end
+  return false
+end
+
+-- A job that was claimed and never begun is not charged.
+local function refund(id, queue)
+  local name = call('HGET', K.job .. id, 'line')
+  if not name then return end
+  local now = tonumber(call('HGET', K.shares .. queue, '=' .. priority_of(name)) or '0')
+  local tag = math.max(now, tonumber(call('HGET', K.shares .. queue, name) or '0') - 1)
+  call('HSET', K.shares .. queue, name, tag)
+  if call('ZSCORE', K.lines .. queue, name) then call('ZADD', K.lines .. queue, line_score(name, tag), name) end
+end
+
+local function slots(queue) -- child processes that may claim
+  return call('ZCOUNT', K.workers .. queue, string.format('%.0f', NOW), '+inf')
+end
+
 -- name of every line in which a submitter of the job waits
 local function lines_of(id)
   local names, all = {}, call('HGETALL', K.submitters .. id)
@@ -119,7 +141,7 @@ local function close_attempt(id, how)
     ended = NOW, how = how}))
   call('LTRIM', K.attempts .. id, -50, -1)
   call('ZREM', K.leases, id)
-  call('HDEL', job, 'worker', 'stopping')
+  call('HDEL', job, 'worker', 'stopping', 'unbegun', 'line')
 end
 
 local function settle(id, status) -- into a state in which nothing happens any more
@@ -137,10 +159,16 @@ local function requeue(id) -- the place in the queue is the old one
   enqueue(id, seen[1], seen[2])
 end
 
--- An attempt ended without a result. how: failed (with an error), stopped, handed_over, lost.
+-- An attempt ended without a result. how: failed (with an error), stopped, handed_over, lost. One that waited for its
+-- turn in a batch is returned: what ended its worker was another job.
 local function give_up(id, how, problem, poison)
   local job = K.job .. id
-  local status = call('HGET', job, 'status')
+  local seen = call('HMGET', job, 'status', 'queue', 'unbegun')
+  local status = seen[1]
+  if seen[3] then
+    refund(id, seen[2])
+    if how == 'lost' or how == 'handed_over' then how = 'returned' end
+  end
   close_attempt(id, how)
   if how == 'failed' then
     call('HSET', job, 'error', problem)

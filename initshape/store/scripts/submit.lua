@@ -1,8 +1,9 @@
 -- KEYS: the job's keys.
--- ARGV: clock, id, document, parts, queue, batch, user, submitter (JSON with priority), tags (JSON), max_seconds, mode
+-- ARGV: clock, id, document, parts, queue, batch, user, submitter (JSON with priority), tags (JSON), max_seconds, mode,
+--   expected seconds
 -- mode: submit; rerun (no document: keep the stored one, and compute again what is known)
 -- -> answer (known, joined, queued, missing), status, attempt
-local id, document, parts, queue, batch, user, submitter, tags, seconds, mode = unpack(ARGV, 2, 11)
+local id, document, parts, queue, batch, user, submitter, tags, seconds, mode, expected = unpack(ARGV, 2, 12)
 local job = K.job .. id
 local seen = call('HMGET', job, 'status', 'attempt', 'known', 'queue', 'order', 'max_seconds', 'number')
 local status, attempt = seen[1], tonumber(seen[2] or '0')
@@ -47,7 +48,8 @@ if answer == 'joined' then
 end
 
 if mode == 'submit' then
-  call('HSET', job, 'document', document, 'parts', parts, 'queue', queue, 'batch', batch, 'max_seconds', seconds)
+  call('HSET', job, 'document', document, 'parts', parts, 'queue', queue, 'batch', batch, 'max_seconds', seconds,
+    'expected', expected)
 else
   queue = seen[4]
 end
