@@ -36,16 +36,16 @@ def identity(document: dict[str, Any]) -> str:
 
 
 def test_golden_ids() -> None:
-    # First computed with numerics version 1; a change here orphans every stored result.
-    assert identity(MINIMAL) == "x-t6g6utvzhaue5th5bsfuaeuadl"
-    assert identity(EXPLICIT) == "x-eskh44ehbvm32c4s55rm5kvc6b"
+    # Computed with numerics version 2; a change here without a new version orphans every stored result.
+    assert identity(MINIMAL) == "x-ghlpxbsccigiagkfzcalt7kfkt"
+    assert identity(EXPLICIT) == "x-yfufsfeobz2b5e35iwzvux6bpt"
 
 
 def test_the_id_is_the_documented_hash() -> None:
     experiment = Experiment.model_validate(MINIMAL)
     document = json.loads(json.dumps(resolved(experiment)))
     del document["resources"], document["stop"]["max_seconds"]
-    digest = hashlib.sha256(rfc8785.dumps({"experiment": document, "numerics_version": "1"})).digest()
+    digest = hashlib.sha256(rfc8785.dumps({"experiment": document, "numerics_version": "2"})).digest()
     assert experiment_id(experiment) == "x-" + base64.b32encode(digest).decode().lower()[:26]
 
 
