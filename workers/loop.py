@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from initshape.spec.problem import JobError
-from initshape.store import Store, StoreUnavailableError, leases
+from initshape.store import Queue, Store, StoreUnavailableError, leases
 from initshape.store.leases import Claim
 from workers.compute import Computed, compute, compute_many
 from workers.delivery import deliver
@@ -23,6 +23,10 @@ BATCH: Final = 32
 BATCH_SECONDS: Final = 2.0
 """Jobs in one claim, and how long they are expected to take: many where a job is a matter of milliseconds, one where
 the round trips that a batch saves do not matter. (Expected times are upper bounds rather than means.)"""
+LANES: Final = 256
+LANES_SECONDS: Final = 600.0
+"""The same on an accelerator, where the flows of one batch share a program and take little longer than one of them;
+the times that are expected are those of one core."""
 
 
 def work_while_there_is_any(store: Store, worker: str, queue: str, seconds: float = LOOP_SECONDS) -> bool:
@@ -30,7 +34,7 @@ def work_while_there_is_any(store: Store, worker: str, queue: str, seconds: floa
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
-            claims = store.run(leases.claim(worker, queue, BATCH, BATCH_SECONDS))
+            claims = store.run(leases.claim(worker, queue, *batch_of(queue)))
         except StoreUnavailableError as error:
             logger.warning("cannot claim: %s", error)
             return False  # the ring is repeated when Redis is back
@@ -38,6 +42,11 @@ def work_while_there_is_any(store: Store, worker: str, queue: str, seconds: floa
             return False
         run_batch(store, claims)
     return True
+
+
+def batch_of(queue: str) -> tuple[int, float]:
+    """Jobs and expected seconds of one claim from a queue."""
+    return (LANES, LANES_SECONDS) if queue == Queue.gpu else (BATCH, BATCH_SECONDS)
 
 
 def run_batch(store: Store, claims: Sequence[Claim]) -> None:
