@@ -10,6 +10,9 @@ from initshape.spec.model import Diagonal, SingleNeuron
 from initshape.spec.problem import ProblemError, SpecError
 
 _FLOAT = 8
+_COPIES, _BASE = 7, 300 * 2**20
+"""X as drawn, in the shape of the compiled program, orthogonalised for KKT residuals, and scaled copies of it at the
+peak of a fit; and what a process takes with all libraries loaded."""
 _DUAL_STEPS = 100
 _WORKING_RATE = 4e9
 """Floating-point operations a second of one ordinary core; an order of magnitude is all that is promised."""
@@ -50,7 +53,7 @@ def estimate(experiment: Experiment) -> Estimate:
     fit = 12 * (2 * n * n * d + n**3)
     flow = _flow_work(experiment) if integrates else 0
     lp = 3e-9 * n * n * d if "l1" in experiment.regularizers else 0.0
-    memory = int(3 * data + test + _FLOAT * (work + saved)) + 300 * 2**20
+    memory = int(_COPIES * data + test + _FLOAT * (work + saved)) + _BASE
     return Estimate(memory, int(result), 0.01 + (fit + flow) / _WORKING_RATE + lp)
 
 
