@@ -196,8 +196,9 @@ def test_starts_on_a_kink_go_where_small_steps_go(depth: int, activation: str, s
         X[1], y[1] = X[0], y[0] + 1.0
     case = KinkCase(model, theta, X, y)
     found = flow(case, 2.0)
-    assert found.outcome is Outcome.reached_max_time
-    coarse, fine = (descended(case, 2.0, step) for step in (4e-4, 2e-4))
+    # Three layers may come to a point from which they cannot go on; until then they are right, too.
+    assert found.stopped_by == "max_time" or (depth == 3 and found.stopped_by == "kinks" and found.time > 0.1)
+    coarse, fine = (descended(case, found.time, found.time / steps) for steps in (5000, 10000))
     assert apart(found.theta, fine) < max(1e-4, 2.0 * apart(coarse, fine))
     if start == "row zero" and (activation, depth) == ("relu", 2):
         assert not np.any(found.theta[:3])  # the stated convention: slope 0, so it never moves
@@ -217,10 +218,10 @@ def test_a_relu_network_whose_first_layer_is_zero_is_a_saddle(depth: int) -> Non
 
 @pytest.mark.parametrize(("depth", "seed"), [(2, 12), (3, 25)])
 def test_scaling_parameters_scales_the_flow(depth: int, seed: int) -> None:
-    """f is homogeneous of degree L: theta -> c theta, y -> c^L y moves as before in time t c^(2 - L)."""
+    """f is homogeneous of degree L: theta -> c theta, y -> c^L y moves as before in time t c^(2 - 2L)."""
     model, theta, X, y = random_case(seed, depth, "relu")
     one = flow(KinkCase(model, theta, X, y), 3.0)
-    two = flow(KinkCase(model, 2.0 * theta, X, 2.0**depth * y), 3.0 * 2.0 ** (2 * (2 - depth) + depth - 2))
+    two = flow(KinkCase(model, 2.0 * theta, X, 2.0**depth * y), 3.0 * 2.0 ** (2 - 2 * depth))
     assert two.effort["kinks"] == one.effort["kinks"] > 0
     assert apart(two.theta, 2.0 * one.theta) < 1e-7
 
