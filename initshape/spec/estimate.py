@@ -13,9 +13,10 @@ _FLOAT = 8
 _COPIES, _BASE = 7, 300 * 2**20
 """X as drawn, in the shape of the compiled program, orthogonalised for KKT residuals, and scaled copies of it at the
 peak of a fit; and what a process takes with all libraries loaded."""
-_DUAL_STEPS = 100
-_WORKING_RATE = 4e9
-"""Floating-point operations a second of one ordinary core; an order of magnitude is all that is promised."""
+_STEPS, _DUAL_STEPS, _DESCENT_STEPS = 400, 100, 300_000
+_WORKING_RATE, _MATRIX_RATE = 4e9, 2e10
+"""Floating-point operations a second of one ordinary core, and within products and factorisations of matrices; an order
+of magnitude is all that is promised."""
 
 
 @dataclass(frozen=True)
@@ -50,23 +51,26 @@ def estimate(experiment: Experiment) -> Estimate:
     points = experiment.trajectory.points if integrates and integrator != "limit" else 0
     saved = points * (min(experiment.trajectory.coordinates, d) + 8) + 2 * parameters + 8 * d
     result = _FLOAT * saved + min(data, 8 * 2**20)
-    fit = 12 * (2 * n * n * d + n**3)
-    flow = _flow_work(experiment) if integrates else 0
+    fit = 12 * (2 * n * n * d + n**3) / _MATRIX_RATE
+    flow = _flow_seconds(experiment) if integrates else 0.0
     lp = 3e-9 * n * n * d if "l1" in experiment.regularizers else 0.0
     memory = int(_COPIES * data + test + _FLOAT * (work + saved)) + _BASE
-    return Estimate(memory, int(result), 0.01 + (fit + flow) / _WORKING_RATE + lp)
+    return Estimate(memory, int(result), 0.01 + fit + flow + lp)
 
 
-def _flow_work(experiment: Experiment) -> int:
-    """Operations of the training: some hundred steps with matrices, or what theory's short cuts need instead."""
+def _flow_seconds(experiment: Experiment) -> float:
+    """Some hundred steps, of which a third build a new kernel; or what short cuts and gradient descent need instead."""
     d, n, model = experiment.dataset.dimension, experiment.dataset.samples, experiment.model
     integrator = getattr(experiment.flow, "integrator", None)
+    kernel = 2 * n * n * d
     if integrator == "limit":
-        return 4 * n * n * d
+        return 2 * kernel / _MATRIX_RATE
     if integrator == "dual" and isinstance(model, Diagonal):
         quadrature = 1_000_000 * d if model.depth > 2 else 0
-        return 5 * (2 * n * n * d + 20 * n**3) + 200 * 7 * 4 * n * d + quadrature
-    return 400 * (2 * n * n * d + 12 * n**3 + 40 * n * d)
+        return 5 * (kernel + 20 * n**3) / _MATRIX_RATE + (200 * 7 * 4 * n * d + quadrature) / _WORKING_RATE
+    if experiment.flow.kind == "gradient_descent":
+        return _DESCENT_STEPS * 4 * n * d / _WORKING_RATE
+    return _STEPS * ((kernel / 3 + 4 * n**3) / _MATRIX_RATE + 40 * n * d / _WORKING_RATE)
 
 
 def _parameters(experiment: Experiment) -> int:

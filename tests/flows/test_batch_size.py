@@ -86,7 +86,8 @@ def test_when_memory_runs_out_the_batch_is_halved_and_nothing_is_lost() -> None:
     """A real RESOURCE_EXHAUSTED in the middle of the runs, in a process whose address space is full."""
     child = Path(__file__).parent / "run_out_of_memory.py"
     # What is freed goes back to the system at once: the next block has to ask for its memory again.
-    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+    at_once = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+    environment = os.environ | at_once | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, str(child)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -176,7 +176,7 @@ def test_networks_with_kinks_take_the_single_route() -> None:
         ({"observers": [{}]}, "observers and coordinates are for 3, 3, 3, 3, 1, 3 cells"),
         ({"coordinates": [[]] * 4}, "cells"),
         ({"settings": [SETTINGS] * 2}, "cells"),
-        ({"settings": replace(SETTINGS, integrator="euler")}, "one integrator of auto, radau, not euler"),
+        ({"settings": replace(SETTINGS, integrator="euler")}, "unknown integrator .euler."),
         ({"y": np.zeros((3, 3))}, "y is zero"),
         ({"theta0": np.zeros((3, 5))}, "do not fit a model"),
     ],
