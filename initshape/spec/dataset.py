@@ -66,7 +66,7 @@ class UploadedDataset(Spec):
 
     @model_validator(mode="after")
     def _find(self, info: ValidationInfo) -> UploadedDataset:
-        self._upload = found_in(info.context, self.dataset_id)
+        self._upload = found_in(info.context, self.dataset_id) or self._upload  # a part given as a model has its own
         return self
 
     @property

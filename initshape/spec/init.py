@@ -73,7 +73,7 @@ class UploadedInit(Spec):
 
     @model_validator(mode="after")
     def _find(self, info: ValidationInfo) -> UploadedInit:
-        self._upload = found_in(info.context, self.init_id)
+        self._upload = found_in(info.context, self.init_id) or self._upload  # a part given as a model has its own
         return self
 
     @property

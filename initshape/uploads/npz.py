@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initshape.spec.explain import nearest
+from initshape.spec.problem import SpecError
 from initshape.uploads.refusal import refused, too_large
 
 MOST_MEMBERS: Final = 16
@@ -115,9 +116,7 @@ def _members(archive: zipfile.ZipFile, names: Collection[str], limit: int) -> di
     for member in archive.infolist():
         name = member.orig_filename.removesuffix(".npy")
         if name not in names or member.orig_filename == name:
-            close = nearest(name, names)
-            hint = f"did you mean {close!r}?" if close else "leave it out"
-            raise refused("", member.orig_filename[:80], ", ".join(sorted(names)), f"no array has this name: {hint}")
+            raise unknown_array(member.orig_filename, names)
         if name in found:
             raise refused(f"/{name}", None, "each array once", f"{name} stands twice in the file")
         found[name] = member
@@ -147,6 +146,13 @@ def _shape(name: str, text: str) -> tuple[int, ...]:
     if len(parts) > _MOST_DIMENSIONS:
         raise refused(f"/{name}", len(parts), f"at most {_MOST_DIMENSIONS} dimensions", "X is samples x features")
     return tuple(map(int, parts))
+
+
+def unknown_array(name: str, names: Collection[str]) -> SpecError:
+    """The refusal of an array that means nothing."""
+    close = nearest(name.removesuffix(".npy"), names)
+    hint = f"did you mean {close!r}?" if close else "leave it out"
+    return refused("", name[:80], ", ".join(sorted(names)), f"no array has this name: {hint}")
 
 
 def _damaged() -> Exception:
