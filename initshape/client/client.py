@@ -73,7 +73,8 @@ class Client:
         `label` is the column of a CSV that is y; default the last. Sent again it is the same upload.
         """
         path = Path(file)
-        return self._upload(path.read_bytes(), form_of(path), init, label)
+        form = form_of(path, init)
+        return self._upload(path.read_bytes(), form, init, label)
 
     def upload_dataset(self, **arrays: ArrayLike) -> str:
         """Sends X (samples x features), y, and X_test, y_test, w_true where there are; answers the id, d-..."""

@@ -30,19 +30,19 @@ def read_init(data: bytes, limit: int = LARGEST_BYTES) -> Upload:
     return init_upload(read_npz(data, INIT_ARRAYS, limit))
 
 
-def form_of(file: Path) -> Form:
-    """By the ending of the name. Errors: SpecError (422) for another one than .npz and .csv."""
+def form_of(file: Path, init: bool) -> Form:
+    """By the ending of the name. Errors: SpecError (422) for another one than .npz and, for data sets, .csv."""
     found: dict[str, Form] = {".npz": "npz", ".csv": "csv"}
     if file.suffix.lower() not in found:
         raise refused("", file.name, ".npz, .csv", "uploads are npz or CSV files: write one with numpy.savez")
+    if init and file.suffix.lower() != ".npz":
+        raise refused("", file.name, ".npz", "an initialization is an npz file")
     return found[file.suffix.lower()]
 
 
 def read_file(file: Path, *, init: bool = False, label: str | None = None, limit: int = LARGEST_BYTES) -> Upload:
     """A file of this machine. Errors: SpecError; OSError where it cannot be read."""
-    form = form_of(file)
-    if init and form == "csv":
-        raise refused("", file.name, ".npz", "an initialization is an npz file")
+    form = form_of(file, init)
     data = file.read_bytes()
     return read_init(data, limit) if init else read_dataset(data, form, label, limit)
 

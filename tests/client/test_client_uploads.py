@@ -60,7 +60,7 @@ def test_mistakes_are_told(client: Client, tmp_path: Path) -> None:
             where.upload_dataset(X=X, y=Y, w_tru=Y)
         with pytest.raises(error):
             where.upload_init(X=X)
-        with pytest.raises(SpecError, match="numpy.savez"):
+        with pytest.raises(SpecError, match="npz or CSV"):
             where.upload(tmp_path / "data.pkl")
         with pytest.raises(SpecError, match="no array of numbers"):
             where.upload_dataset(X=[[1.0], [1.0, 2.0]], y=Y)
