@@ -15,7 +15,9 @@ from initshape.spec.explain import nearest
 from initshape.uploads.npz import Arrays
 from initshape.uploads.refusal import refused, too_large
 
-_NUMBER: Final = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+_LONGEST_NUMBER: Final = 1100
+"""Characters; the exact decimal form of the longest binary64 takes some less."""
+_NUMBER: Final = re.compile(r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 
 
 def read_csv(data: bytes, limit: int, label: str | None = None) -> Arrays:
@@ -66,7 +68,7 @@ def _label(names: list[str], label: str | None) -> int:
 
 
 def _cell(row: int, name: str, text: str) -> float:
-    if not _NUMBER.fullmatch(text):
+    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
         raise refused(f"/{row}/{name[:80]}", text, "a finite number, with a point",
                       "leave no cell empty, and take text columns out")  # fmt: skip
     return float(text)

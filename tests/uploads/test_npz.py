@@ -189,7 +189,7 @@ def test_csv_is_read_to_the_last_bit() -> None:
     [
         ("a,y\n1,2\n3\n", "/2"), ("a,y\n1,\n", "/1/y"), ("a,y\n1,nan\n", "/1/y"), ("a,y\n1_0,2\n", "/1/a"),
         ("1,2\n3,4\n", ""), ("a,a\n1,2\n", ""), ("y\n1\n", ""), ("", ""), ("a,y\n", "/X"), ("a,y\n1,1e999\n", "/y/0"),
-        ('a,y\n"1,2\n', "/2"), ("a;y\n1;2\n", ""), ("a,y\n1,2\0\n", "/1/y"),
+        ('a,y\n"1,2\n', "/2"), ("a;y\n1;2\n", ""), (f"a,y\n1,{'9' * 100_000}x\n", "/1/y"), ("a,y\n1,2\0\n", "/1/y"),
     ],
 )  # fmt: skip
 def test_csv_mistakes_have_a_place(text: str, pointer: str) -> None:
