@@ -2,45 +2,67 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from fastapi import Request
 
 from initshape.spec.parse import parse_json, parse_yaml
 from initshape.spec.problem import ProblemError
+from initshape.spec.uploaded import NOTHING, Uploads, upload_ids
+from initshape.store import uploads as stored_uploads
 from service.errors import TooLargeError, UnsupportedMediaError
 from service.services import Services
 
 T = TypeVar("T")
+Read = Callable[[Any, int, Uploads], T]
+"""A decoded document, its bytes, and the uploads that it names -> answer."""
 
 SMALL = 4096
 """Bytes of a document that is validated in well under a millisecond, quicker than a thread is found."""
+_MAY_NAME_UPLOADS: Final = re.compile(rb"[di]-[a-z2-7]{26}|\\")  # an escape may hide an id
 _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
 
 
-async def read_document(
-    request: Request, services: Services, read: Callable[[Any, int], T], *, light: bool = True
-) -> T:
-    """The body, decoded by its content type and passed through `read` (decoded document, bytes -> answer).
+async def read_document(request: Request, services: Services, read: Read[T], *, light: bool = True) -> T:
+    """The body, decoded by its content type and passed through `read`.
 
     A small JSON document for a `light` read is done with at once, everything else in a thread.
     Errors: 400 not parsable, 413 too large (before all of it is read), 415 content type, and what `read` raises.
     """
     body, yaml = await _read(request, services)
+    if _MAY_NAME_UPLOADS.search(body):
+        document = await services.in_thread(partial(_decode, body, yaml))
+        named = await _uploads_in(services, document)
+        return await services.in_thread(partial(read, document, len(body), named))
     work = partial(_decode_and_read, body, yaml, read)
     return work() if light and not yaml and len(body) <= SMALL else await services.in_thread(work)
 
 
-def _decode_and_read(body: bytes, yaml: bool, read: Callable[[Any, int], T]) -> T:
-    return read(parse_yaml(body) if yaml else parse_json(body), len(body))
+def _decode_and_read(body: bytes, yaml: bool, read: Read[T]) -> T:
+    return read(_decode(body, yaml), len(body), NOTHING)
+
+
+def _decode(body: bytes, yaml: bool) -> Any:
+    return parse_yaml(body) if yaml else parse_json(body)
+
+
+async def _uploads_in(services: Services, document: Any) -> Uploads:
+    ids = upload_ids(document)
+    found = await services.store.run(stored_uploads.read_many(ids)) if ids else {}
+    return {name: given.upload for name, given in found.items()}
 
 
 async def _read(request: Request, services: Services) -> tuple[bytes, bool]:
     """The body, and whether it is YAML."""
     yaml = _is_yaml(request)
-    limit = services.settings.max_yaml if yaml else services.settings.max_body
+    return await read_body(request, services.settings.max_yaml if yaml else services.settings.max_body), yaml
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The bytes of a body. Errors: 413 above `limit` bytes, before all of them are read."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise TooLargeError(limit)
@@ -50,20 +72,25 @@ async def _read(request: Request, services: Services) -> tuple[bytes, bool]:
         if size > limit:
             raise TooLargeError(limit)
         chunks.append(chunk)
-    return b"".join(chunks), yaml
+    return b"".join(chunks)
+
+
+def refuse_encoding(request: Request) -> None:
+    """Errors: 415 for a compressed body."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise unsupported("/header/content-encoding", encoding, "identity", "send the body uncompressed")
 
 
 def _is_yaml(request: Request) -> bool:
     """Whether the body is YAML; a missing content type means JSON."""
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        raise _unsupported("/header/content-encoding", encoding, "identity", "send the body uncompressed")
+    refuse_encoding(request)
     given = request.headers.get("content-type", "")
     media, *parameters = (part.strip().lower() for part in given.split(";"))
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8", "us-ascii"):
-            raise _unsupported("/header/content-type", given, "charset=utf-8", "send the document as UTF-8")
+            raise unsupported("/header/content-type", given, "charset=utf-8", "send the document as UTF-8")
     if media in ("", "application/json") or (media.startswith("application/") and media.endswith("+json")):
         return False
     if media in _YAML:
@@ -71,9 +98,10 @@ def _is_yaml(request: Request) -> bool:
     hint = "name the type of the body"
     if media == "application/x-www-form-urlencoded":
         hint = "with curl, add: -H 'Content-Type: application/json'"
-    raise _unsupported("/header/content-type", given, "application/json, application/yaml", hint)
+    raise unsupported("/header/content-type", given, "application/json, application/yaml", hint)
 
 
-def _unsupported(pointer: str, value: str, allowed: str, hint: str) -> UnsupportedMediaError:
+def unsupported(pointer: str, value: str, allowed: str, hint: str) -> UnsupportedMediaError:
+    """415, with what would be read."""
     problem = ProblemError(pointer=pointer, value=value[:200], allowed=allowed, hint=hint)
     return UnsupportedMediaError(f"The body is sent as {value[:200]!r}.", errors=(problem,))

@@ -10,9 +10,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from initshape.spec.experiment import Experiment
-from initshape.store import Operation, jobs, results
+from initshape.spec.uploaded import Upload, named_by
+from initshape.store import Operation, jobs, results, uploads
 from initshape.store.arrays import Stored, from_npy, to_npy
 from initshape.store.results import StoredResult
+from service.errors import ExpiredError
 
 LARGEST_DATASET = 1 << 28
 """Bytes of a data set that is built for a download."""
@@ -82,9 +84,22 @@ def dataset_arrays(experiment: Experiment, stored: Mapping[str, bytes]) -> dict[
 
 
 def stored_experiment(job_id: str) -> Operation[Experiment | None]:
-    """The experiment of a job, validated again; None where it is not known."""
+    """The experiment of a job, validated again with what it has uploaded; None where it is not known.
+
+    Errors: ExpiredError where an upload is no longer kept.
+    """
     document = yield from jobs.document(job_id)
-    return None if document is None else Experiment.model_validate(document)
+    if document is None:
+        return None
+    found: dict[str, Upload] = {}
+    for name in named_by(document):
+        upload = yield from uploads.read_arrays(name)
+        if upload is None:
+            raise ExpiredError(
+                f"{name}, which this experiment used, is no longer kept: it was deleted, or has expired."
+            )
+        found[name] = upload
+    return Experiment.model_validate(document, context=found)
 
 
 def figure_arrays(manifest: Mapping[str, Stored]) -> frozenset[str]:

@@ -9,6 +9,7 @@ InitshapeError
     ├── ForbiddenError          403
     ├── NotFoundError           404
     ├── NotReadyError           409
+    ├── InUseError              409
     ├── ExpiredError            410
     ├── TooLargeError           413
     ├── UnsupportedMediaError   415
@@ -61,9 +62,10 @@ FORBIDDEN = Kind("forbidden", 403, "Forbidden", "This caller may not do this.")
 NOT_FOUND = Kind("not-found", 404, "Not found", "Nothing has this address or id: never known, or deleted.")
 NOT_ALLOWED = Kind("method-not-allowed", 405, "Method not allowed", "The Allow header names the methods that exist.")
 NOT_READY = Kind("not-ready", 409, "No result yet", "The job has not succeeded; `job` has its status and its error.")
+IN_USE = Kind("in-use", 409, "In use", "A job that waits or runs needs it: delete it when the job has ended.")
 EXPIRED = Kind("expired", 410, "Expired", "The result was there, and its time is over. Submit again to recompute it.")
 TOO_LARGE = Kind("too-large", 413, "Too large", "What is sent or asked for exceeds the limit in `detail`.")
-UNSUPPORTED = Kind("unsupported-media-type", 415, "Unsupported media type", "Send JSON or YAML.")
+UNSUPPORTED = Kind("unsupported-media-type", 415, "Unsupported media type", "Send JSON or YAML; uploads as npz or CSV.")
 INVALID = Kind("invalid-document", 422, "Invalid document", "The document breaks the rules that `errors` lists.")
 INVALID_PARAMETER = Kind("invalid-parameter", 422, "Invalid parameter", "A query or path parameter is not valid.")
 INTERNAL = Kind("internal", 500, "Internal error", "A defect of the server; its log has the details.")
@@ -74,7 +76,7 @@ KINDS = {
     kind.slug: kind
     for kind in (
         BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, NOT_READY, EXPIRED, TOO_LARGE, UNSUPPORTED,
-        INVALID, INVALID_PARAMETER, INTERNAL, UNAVAILABLE, FULL,
+        INVALID, INVALID_PARAMETER, INTERNAL, UNAVAILABLE, FULL, IN_USE,
     )
 }  # fmt: skip
 _BY_STATUS = {400: BAD_REQUEST, 401: UNAUTHORIZED, 403: FORBIDDEN, 404: NOT_FOUND, 405: NOT_ALLOWED, 413: TOO_LARGE,
@@ -125,6 +127,12 @@ class NotReadyError(ServiceError):
         why = f": {error.detail}" if error else ""
         body = {"id": job_id, "status": status.value, "error": error.model_dump() if error else None}
         super().__init__(f"{job_id} is {status.value}{why}.".replace("..", "."), extra={"job": body})
+
+
+class InUseError(ServiceError):
+    """What a job needs is not deleted under it."""
+
+    kind = IN_USE
 
 
 class ExpiredError(ServiceError):
@@ -218,7 +226,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     kind = _BY_STATUS.get(error.status_code, BAD_REQUEST if error.status_code < 500 else INTERNAL)
     details = {
-        404: f"There is no {_path(request)}. Ids are x- or s- and 26 characters a-z, 2-7; see /openapi.json.",
+        404: f"There is no {_path(request)}. Ids are x-, s-, d- or i- and 26 characters a-z, 2-7; see /openapi.json.",
         405: f"{request.method} is not possible here.",
     }
     detail = details.get(error.status_code, str(error.detail))

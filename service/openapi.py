@@ -22,6 +22,7 @@ TAGS = [
     {"name": "results", "description": "What a finished experiment answers: the document, arrays, figures."},
     {"name": "sweeps", "description": "Many experiments from one document."},
     {"name": "tables", "description": "What a sweep answers: its table and its figure."},
+    {"name": "uploads", "description": "Data sets and initializations that are too large for a document."},
     {"name": "catalog", "description": "What the server knows, and regularizers to look at."},
     {"name": "health", "description": "For load balancers and operators."},
     {"name": "problems", "description": "The kinds of problem details."},
@@ -63,6 +64,14 @@ def body(model: str | tuple[str, ...], examples: dict[str, Any]) -> dict[str, An
     return {"requestBody": {"required": True, "content": {"application/json": entry, "application/yaml": entry}}}
 
 
+def file_body(types: dict[str, str]) -> dict[str, Any]:
+    """Documentation of a request body that is a file: media type -> what it has to hold."""
+    content = {
+        name: {"schema": {"type": "string", "format": "binary", "description": holds}} for name, holds in types.items()
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def document(app: FastAPI) -> dict[str, Any]:
     """The document of an app, made once."""
     if app.openapi_schema is None:
@@ -81,6 +90,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         _without_framework_errors(found)
         _link(found, "submit_experiment", "experiment_id")
         _link(found, "submit_sweep", "sweep_id")
+        _link(found, "upload_dataset", "dataset_id", ("200", "201"))
+        _link(found, "upload_init", "init_id", ("200", "201"))
         app.openapi_schema = found
     return app.openapi_schema
 
@@ -96,7 +107,7 @@ def _without_framework_errors(found: dict[str, Any]) -> None:
         found["components"]["schemas"].pop(name, None)
 
 
-def _link(found: dict[str, Any], source: str, parameter: str) -> None:
+def _link(found: dict[str, Any], source: str, parameter: str, answers: tuple[str, str] = ("200", "202")) -> None:
     """The id that `source` answers is the path parameter of these operations: for readers, clients and testers."""
     every = [operation for methods in found["paths"].values() for operation in methods.values()]
     links = {
@@ -108,7 +119,7 @@ def _link(found: dict[str, Any], source: str, parameter: str) -> None:
         if any(entry["name"] == parameter for entry in operation.get("parameters", ()))
     }
     (operation,) = (operation for operation in every if operation["operationId"] == source)
-    for status in ("200", "202"):
+    for status in answers:
         operation["responses"][status]["links"] = links
 
 

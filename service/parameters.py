@@ -11,7 +11,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from initshape.spec.explain import nearest
 from initshape.spec.problem import ProblemError
 from service.errors import InvalidParameterError
-from service.schemas import EXPERIMENT_PATTERN, SWEEP_PATTERN
+from service.schemas import DATASET_PATTERN, EXPERIMENT_PATTERN, INIT_PATTERN, SWEEP_PATTERN
 
 FigureFormat = Literal["png", "svg", "pdf"]
 Limit = Annotated[int, Query(ge=1, le=200, description="Entries of a page.")]
@@ -21,7 +21,7 @@ _ID = "content id, `{}` and 26 characters"
 
 
 # An id that cannot exist matches no route: 404 like any unknown one, and it never comes near a Redis key.
-# Routes write {experiment_id:experiment} and {sweep_id:sweep}.
+# Routes write {experiment_id:experiment}, {sweep_id:sweep}, {dataset_id:dataset} and {init_id:init}.
 class _Experiment(StringConvertor):
     regex = EXPERIMENT_PATTERN.strip("^$")
 
@@ -30,11 +30,24 @@ class _Sweep(StringConvertor):
     regex = SWEEP_PATTERN.strip("^$")
 
 
+class _Dataset(StringConvertor):
+    regex = DATASET_PATTERN.strip("^$")
+
+
+class _Init(StringConvertor):
+    regex = INIT_PATTERN.strip("^$")
+
+
+register_url_convertor("dataset", _Dataset())
+register_url_convertor("init", _Init())
 register_url_convertor("experiment", _Experiment())
 register_url_convertor("sweep", _Sweep())
 
 ExperimentPath = Annotated[str, Path(description=_ID.format("x-"), json_schema_extra={"pattern": EXPERIMENT_PATTERN})]
 SweepPath = Annotated[str, Path(description=_ID.format("s-"), json_schema_extra={"pattern": SWEEP_PATTERN})]
+
+DatasetPath = Annotated[str, Path(description=_ID.format("d-"), json_schema_extra={"pattern": DATASET_PATTERN})]
+InitPath = Annotated[str, Path(description=_ID.format("i-"), json_schema_extra={"pattern": INIT_PATTERN})]
 
 
 def cursor_number(cursor: str | None) -> int | None:

@@ -14,6 +14,7 @@ from initshape.spec.identity import experiment_id, resolved
 from initshape.spec.parse import parse_submission, parse_sweep
 from initshape.spec.problem import ProblemError, SpecError
 from initshape.spec.sweep import Sweep, SweepSubmission
+from initshape.spec.uploaded import Uploads
 from initshape.store import queue_for
 from initshape.store.jobs import JobRequest
 from initshape.store.records import Submitter
@@ -45,19 +46,19 @@ class PreparedSweep:
     estimate: Estimate
 
 
-def prepare_experiment(document: Any, size: int, limits: Limits) -> PreparedExperiment:
-    """Errors: SpecError."""
-    submission = parse_submission(document)
+def prepare_experiment(document: Any, size: int, uploads: Uploads, limits: Limits) -> PreparedExperiment:
+    """Errors: SpecError. `size` is that of the document in bytes, `uploads` what it may name."""
+    submission = parse_submission(document, uploads)
     found = refuse_beyond(limits, submission.experiment)
     request = _request(experiment_id(submission.experiment), submission.experiment)
     return PreparedExperiment(submission, request, found, size)
 
 
-def prepare_sweep(document: Any, size: int, limits: Limits) -> PreparedSweep:
-    """Errors: SpecError. `size` is that of the document in bytes."""
+def prepare_sweep(document: Any, size: int, uploads: Uploads, limits: Limits) -> PreparedSweep:
+    """Errors: SpecError. Arguments as for one experiment."""
     submission = parse_sweep(document)
     _refuse_expansion(submission.sweep, size)
-    cells = expand(submission.sweep)
+    cells = expand(submission.sweep, uploads)
     estimates = [refuse_beyond(limits, cell.experiment, "/sweep/base") for cell in cells]
     labels = Labels.of(cells, column_names(columns(cells)), submission.sweep.replicate)
     requests = tuple(_request(cell.id, cell.experiment) for cell in cells)

@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from initshape.spec.identity import ID_PATTERN
 from initshape.spec.problem import JobError
 from initshape.spec.status import Status
+from initshape.spec.uploaded import DATASET_ID, INIT_ID
 
 EXPERIMENT_PATTERN = ID_PATTERN.replace("[xs]", "x")
 SWEEP_PATTERN = ID_PATTERN.replace("[xs]", "s")
+DATASET_PATTERN, INIT_PATTERN = DATASET_ID, INIT_ID
 ExperimentId = Annotated[str, Field(pattern=EXPERIMENT_PATTERN, examples=["x-aaaaaaaaaaaaaaaaaaaaaaaaaa"])]
 SweepId = Annotated[str, Field(pattern=SWEEP_PATTERN, examples=["s-aaaaaaaaaaaaaaaaaaaaaaaaaa"])]
 Links = Annotated[dict[str, str], Field(description="Paths on this server, by what they lead to.")]
@@ -200,6 +202,26 @@ class Table(Answer):
     replicate: Annotated[str | None, Field(description="The swept column to average over.")]
     columns: tuple[str, ...]
     rows: tuple[dict[str, Any], ...]
+
+
+class UploadView(Answer):
+    """An uploaded data set or initialization. Equal content has one id, whoever sends it."""
+
+    id: Annotated[str, Field(pattern="^[di]-[a-z2-7]{26}$", examples=["d-aaaaaaaaaaaaaaaaaaaaaaaaaa"])]
+    owner: Annotated[str, Field(description="Who sent it first.")]
+    created: datetime
+    bytes: Annotated[int, Field(description="Of its numbers as float64.")]
+    arrays: Annotated[dict[str, tuple[int, ...]], Field(description="Shape of each array; X is samples x features.")]
+    links: Links
+
+
+class UploadDeletion(Answer):
+    """What became of a wish to delete an upload."""
+
+    id: str
+    answer: Annotated[
+        Literal["withdrawn", "deleted"], Field(description="withdrawn: others have uploaded it, too, and keep it.")
+    ]
 
 
 class Live(Answer):

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from initshape.spec.estimate import Limits
 from initshape.store.settings import StoreSettings
+from initshape.uploads.refusal import LARGEST_BYTES
 
 
 class Settings(BaseSettings):
@@ -29,6 +30,7 @@ class Settings(BaseSettings):
     longest_wait: float = Field(default=60.0, ge=0, description="Longer long polls answer earlier, for proxies.")
     max_body: int = Field(default=(1 << 20) + (1 << 17), ge=1024, description="Bytes of one JSON document.")
     max_yaml: int = Field(default=1 << 18, ge=1024, description="Bytes of one YAML document; YAML is slow to read.")
+    max_upload: int = Field(default=LARGEST_BYTES, ge=1024, description="Bytes of one upload, its numbers as float64.")
     max_job_memory: int = Field(default=Limits.memory, ge=1)
     max_job_result: int = Field(default=Limits.result, ge=1)
     max_job_seconds: float = Field(default=Limits.seconds, gt=0)

@@ -7,11 +7,14 @@ from datetime import datetime
 from initshape.spec.estimate import Estimate
 from initshape.store.records import JobRecord
 from initshape.store.sweeps import SweepCounts, SweepRecord
-from service.schemas import AttemptView, Counts, EstimateView, Job, JobSummary, SubmitterView, SweepView
+from initshape.store.uploads import Given
+from service.schemas import AttemptView, Counts, EstimateView, Job, JobSummary, SubmitterView, SweepView, UploadView
 from service.tables import Labels
 
 EXPERIMENTS = "/v1/experiments"
 SWEEPS = "/v1/sweeps"
+DATASETS = "/v1/datasets"
+INITS = "/v1/inits"
 
 
 def experiment_links(job_id: str) -> dict[str, str]:
@@ -27,6 +30,15 @@ def sweep_links(sweep_id: str) -> dict[str, str]:
     own = f"{SWEEPS}/{sweep_id}"
     parts = {"table": "table.json", "csv": "table.csv", "figure": "figure.png", "cancel": "cancel", "retry": "retry"}
     return {"self": own, **{name: f"{own}/{part}" for name, part in parts.items()}}
+
+
+def upload(given: Given) -> UploadView:
+    """What is known of an upload."""
+    id = given.upload.id
+    own = f"{DATASETS if id.startswith('d-') else INITS}/{id}"
+    shapes = {name: fact.shape for name, fact in given.upload.facts.items()}
+    return UploadView(id=id, owner=given.owner, created=given.created, bytes=given.upload.size, arrays=shapes,
+                      links={"self": own, "content": f"{own}/content.npz"})  # fmt: skip
 
 
 def job(record: JobRecord) -> Job:

@@ -16,8 +16,10 @@ from initshape.run import RunOutput, run
 from initshape.spec.experiment import Experiment
 from initshape.spec.outcome import Outcome
 from initshape.spec.problem import JobError
+from initshape.spec.uploaded import named_by
 from initshape.store.documents import encode
 from initshape.store.leases import Claim
+from workers.uploads import Shelf, UploadGoneError
 from workers.watch import Abandoned
 
 logger = logging.getLogger(__name__)
@@ -33,10 +35,13 @@ class Computed:
     known: bool
 
 
-def compute(claim: Claim, on_progress: Callable[[Any], None]) -> Computed | JobError:
-    """Runs the experiment of a claim. Numerical trouble is part of the result; an Abandoned goes through."""
+def compute(claim: Claim, on_progress: Callable[[Any], None], shelf: Shelf) -> Computed | JobError:
+    """Runs the experiment of a claim, with what it has uploaded from the shelf.
+
+    Numerical trouble is part of the result; an Abandoned goes through.
+    """
     try:
-        experiment = _experiment(claim)
+        experiment = _experiment(claim, shelf)
         return (
             experiment
             if isinstance(experiment, JobError)
@@ -47,7 +52,7 @@ def compute(claim: Claim, on_progress: Callable[[Any], None]) -> Computed | JobE
 
 
 def compute_many(
-    claims: Sequence[Claim], reports: Sequence[Callable[[Any], None]]
+    claims: Sequence[Claim], reports: Sequence[Callable[[Any], None]], shelf: Shelf
 ) -> Iterator[tuple[int, Computed | JobError | Abandoned]]:
     """The same for claims of one shape, which share what they can; each comes with its number as soon as it ends.
 
@@ -60,7 +65,7 @@ def compute_many(
     def cells() -> Iterator[Cell]:
         for number, (claim, report) in enumerate(zip(claims, reports, strict=True)):
             try:
-                experiment = _experiment(claim)
+                experiment = _experiment(claim, shelf)
             except Exception as error:  # noqa: BLE001 - as in `compute`
                 experiment = _explain(error, claim)
             if isinstance(experiment, JobError):
@@ -93,11 +98,12 @@ def _taken(ready: list[tuple[int, JobError]]) -> Iterator[tuple[int, JobError]]:
         yield ready.pop(0)
 
 
-def _experiment(claim: Claim) -> Experiment | JobError:
+def _experiment(claim: Claim, shelf: Shelf) -> Experiment | JobError:
     if claim.document is None:
         return JobError(code="internal", detail="A part of the document has been lost.", advice="Submit it again.")
     stop = {**claim.document.get("stop", {}), "max_seconds": claim.max_seconds}
-    return Experiment.model_validate_json(encode({**claim.document, "stop": stop}))
+    uploads = shelf.fetch(named_by(claim.document))
+    return Experiment.model_validate_json(encode({**claim.document, "stop": stop}), context=uploads)
 
 
 def _computed(claim: Claim, output: RunOutput) -> Computed:
@@ -112,6 +118,12 @@ def _computed(claim: Claim, output: RunOutput) -> Computed:
 
 
 def _explain(error: Exception, claim: Claim) -> JobError:
+    if isinstance(error, UploadGoneError):
+        return JobError(
+            code="upload_gone",
+            detail=f"The uploaded data are not there: {error}",
+            advice="Upload the same content again (its id is the same), then rerun.",
+        )
     logger.error("%s attempt %d broke", claim.id, claim.attempt, exc_info=error)
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:

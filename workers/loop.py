@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from initshape.store.leases import Claim
 from workers.compute import Computed, compute, compute_many
 from workers.delivery import deliver
 from workers.heartbeat import Heartbeat
+from workers.uploads import Shelf
 from workers.watch import Abandoned, Watch
 
 logger = logging.getLogger(__name__)
@@ -52,22 +54,27 @@ def batch_of(queue: str) -> tuple[int, float]:
 def run_batch(store: Store, claims: Sequence[Claim]) -> None:
     """The jobs of one claim, each to its own end, whatever that is."""
     with Heartbeat(store, claims) as heartbeat:
-        for number, outcome in _computed(claims, heartbeat.watches):
+        for number, outcome in _computed(claims, heartbeat.watches, _shelf(store)):
             following = next((watch for watch in heartbeat.watches if watch.waits), None)
             _end(store, heartbeat.watches[number], outcome, following)
 
 
 def _computed(
-    claims: Sequence[Claim], watches: Sequence[Watch]
+    claims: Sequence[Claim], watches: Sequence[Watch], shelf: Shelf
 ) -> Iterator[tuple[int, Computed | JobError | Abandoned]]:
     if len(claims) > 1:
-        yield from compute_many(claims, [watch.on_progress for watch in watches])
+        yield from compute_many(claims, [watch.on_progress for watch in watches], shelf)
         return
     (claim,), (watch,) = claims, watches
     try:
-        yield 0, compute(claim, watch.on_progress)
+        yield 0, compute(claim, watch.on_progress, shelf)
     except Abandoned as stop:
         yield 0, stop
+
+
+@functools.lru_cache(maxsize=1)
+def _shelf(store: Store) -> Shelf:
+    return Shelf(store)
 
 
 def _end(store: Store, watch: Watch, outcome: Computed | JobError | Abandoned, following: Watch | None) -> None:

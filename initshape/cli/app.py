@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -81,6 +83,10 @@ def run(
     file: File,
     local: Annotated[bool, typer.Option("--local", help="Compute on this machine, without a server.")] = False,
     arrays: Annotated[Path | None, typer.Option(help="Write the arrays of an experiment here (.npz).")] = None,
+    data: Annotated[list[Path] | None, typer.Option(help="With --local: .npz or .csv of an uploaded data set.")] = None,
+    inits: Annotated[
+        list[Path] | None, typer.Option("--init", help="With --local: .npz of an uploaded initialization.")
+    ] = None,
     as_json: Json = False,
     url: Url = None,
     data_dir: DataDir = None,
@@ -91,10 +97,28 @@ def run(
     document = read_document(file)
     check(document)
     if local:
-        raise typer.Exit(_run_locally(document, arrays, as_json=as_json))
+        raise typer.Exit(_run_locally(document, arrays, data or [], inits or [], as_json=as_json))
     with _connect(url, data_dir) as client:
         sent = client.submit_sweep(document) if is_sweep_document(document) else client.submit(document)
         raise typer.Exit(_follow(client, sent["id"], as_json=as_json, arrays=arrays))
+
+
+@app.command()
+def upload(
+    file: Annotated[Path, typer.Argument(help="A data set, .npz or .csv, or with --init an .npz.", show_default=False)],
+    init: Annotated[bool, typer.Option("--init", help="It holds an initialization.")] = False,
+    label: Annotated[str | None, typer.Option(help="Column of a CSV that is y; default the last.")] = None,
+    as_json: Json = False,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Send data that are too large for a document, and print their id (kind: uploaded). Sent twice it is one."""
+    from initshape.uploads.files import read_file
+
+    _read_or_complain(lambda: read_file(file, init=init, label=label))  # a mistake is told without a server
+    with _connect(url, data_dir) as client:
+        id = client.upload(file, init=init, label=label)
+        show.as_json(client.uploaded(id)) if as_json else print(id)
 
 
 @app.command()
@@ -313,7 +337,9 @@ def _show_result(
     return show.exit_of((row.get("outcome") for row in found.rows), (row["status"] for row in found.rows))
 
 
-def _run_locally(document: dict[str, Any], arrays: Path | None, *, as_json: bool) -> int:
+def _run_locally(
+    document: dict[str, Any], arrays: Path | None, data: list[Path], inits: list[Path], *, as_json: bool
+) -> int:
     from initshape.cli.documents import cell_count, is_sweep_document
     from initshape.cli.progress import Bar
     from initshape.client import Local
@@ -332,6 +358,9 @@ def _run_locally(document: dict[str, Any], arrays: Path | None, *, as_json: bool
             bar.update(sum(seen.values()) / cells, f"{place}{progress.stage}")
 
         local = Local(report)
+        for init, files in ((False, data), (True, inits)):
+            for file in files:
+                _read_or_complain(partial(local.upload, file, init=init))
         sent = local.submit_sweep(document) if is_sweep_document(document) else local.submit(document)
     return _show_result(local, sent["id"], as_json=as_json, arrays=arrays)
 
@@ -342,6 +371,14 @@ def _draw(document: dict[str, Any], output: Path) -> None:
 
     _write(output, render(draw(document), output.suffix.removeprefix(".").lower()))
     print(output)
+
+
+def _read_or_complain(read: Callable[[], object]) -> None:
+    try:
+        read()
+    except OSError as error:
+        complain(f"{error.filename} cannot be read: {error.strerror or error}.")
+        raise typer.Exit(Exit.bad_input) from None
 
 
 def _write(path: Path, content: bytes) -> None:

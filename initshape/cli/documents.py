@@ -39,15 +39,22 @@ def is_sweep_document(document: dict[str, Any]) -> bool:
 
 
 def cell_count(document: dict[str, Any]) -> int:
-    """How many experiments a valid document asks for."""
-    from initshape.spec.expand import expand
+    """How many experiments a document asks for, equal ones not yet merged."""
+    from initshape.spec.expand import combinations
     from initshape.spec.parse import parse_sweep
 
-    return len(expand(parse_sweep(document).sweep)) if is_sweep_document(document) else 1
+    return sum(1 for _ in combinations(parse_sweep(document).sweep)) if is_sweep_document(document) else 1
 
 
 def check(document: dict[str, Any]) -> None:
-    """The same checks as the server's, so that a mistake is told without one. Errors: SpecError (422)."""
+    """The same checks as the server's, so that a mistake is told without one. Errors: SpecError (422).
+
+    What names uploads is left to whoever has them.
+    """
+    from initshape.spec.uploaded import upload_ids
+
+    if upload_ids(document):
+        return
     from initshape.spec.expand import expand
     from initshape.spec.parse import parse_submission, parse_sweep
 

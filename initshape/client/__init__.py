@@ -8,6 +8,7 @@ from initshape.client.connect import connect as connect
 from initshape.client.errors import ApiError as ApiError
 from initshape.client.errors import ClientError as ClientError
 from initshape.client.errors import ExpiredError as ExpiredError
+from initshape.client.errors import InUseError as InUseError
 from initshape.client.errors import NoResultError as NoResultError
 from initshape.client.errors import NotPermittedError as NotPermittedError
 from initshape.client.errors import RejectedError as RejectedError

@@ -6,17 +6,20 @@ import io
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
 import httpx2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from initshape.client.errors import ClientError, WaitTimeoutError
 from initshape.client.http import Http
 from initshape.spec.status import TERMINAL, Status
+from initshape.uploads import to_npz
+from initshape.uploads.files import Form, float_arrays, form_of
 
 Document = Mapping[str, Any]
 Json = dict[str, Any]
@@ -63,6 +66,31 @@ class Client:
     def submit_sweep(self, document: Document) -> Json:
         """Sends a sweep; the answer has its id, status and counts."""
         return self._json("POST", "/v1/sweeps", json=document)
+
+    def upload(self, file: Path | str, *, init: bool = False, label: str | None = None) -> str:
+        """Sends an .npz or .csv file as a data set, or an .npz as an initialization; answers its id (d-... or i-...).
+
+        `label` is the column of a CSV that is y; default the last. Sent again it is the same upload.
+        """
+        path = Path(file)
+        form = form_of(path, init)
+        return self._upload(path.read_bytes(), form, init, label)
+
+    def upload_dataset(self, **arrays: ArrayLike) -> str:
+        """Sends X (samples x features), y, and X_test, y_test, w_true where there are; answers the id, d-..."""
+        return self._upload(to_npz(float_arrays(arrays)), "npz")
+
+    def upload_init(self, **arrays: ArrayLike) -> str:
+        """Sends the arrays of an explicit initialization, matrices as layers_0, layers_1, ...; answers the id, i-..."""
+        return self._upload(to_npz(float_arrays(arrays)), "npz", init=True)
+
+    def uploaded(self, id: str) -> Json:
+        """Shapes, size and owner of an upload."""
+        return self._json("GET", _upload_path(id))
+
+    def delete_upload(self, id: str) -> Json:
+        """Takes an upload back. Errors: InUseError while a job needs it, NotPermittedError for that of others."""
+        return self._json("DELETE", _upload_path(id))
 
     def validate(self, document: Document) -> Json:
         """The resolved document with id, estimate and warnings. Computes and stores nothing."""
@@ -158,6 +186,11 @@ class Client:
     def __repr__(self) -> str:
         return f"Client({self.url!r})"
 
+    def _upload(self, body: bytes, form: Form, init: bool = False, label: str | None = None) -> str:
+        path, params = "/v1/inits" if init else "/v1/datasets", {"label": label} if label is not None else None
+        media = "text/csv" if form == "csv" else "application/zip"
+        return str(self._json("POST", path, params=params, content=(body, media), seconds=300.0)["id"])
+
     def _json(self, method: str, path: str, **options: Any) -> Json:
         found = self._http.request(method, path, **options).json()
         if not isinstance(found, dict):
@@ -173,6 +206,10 @@ def is_over(state: Mapping[str, Any]) -> bool:
 def is_sweep(id: str) -> bool:
     """Sweep ids start with s-, experiment ids with x-."""
     return id.startswith("s-")
+
+
+def _upload_path(id: str) -> str:
+    return f"/v1/{'inits' if id.startswith('i-') else 'datasets'}/{quote(id, safe='')}"
 
 
 def _path(id: str) -> str:

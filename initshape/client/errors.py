@@ -9,6 +9,7 @@ InitshapeError
         ├── NotPermittedError 401, 403
         ├── UnknownIdError    404
         ├── NoResultError     409: not succeeded yet, or failed
+        ├── InUseError        409: a job needs what was to be deleted
         ├── ExpiredError      410
         └── ServerError       5xx, and 429 beyond the client's patience
 """
@@ -68,6 +69,10 @@ class NoResultError(ApiError):
     """The job has not succeeded."""
 
 
+class InUseError(ApiError):
+    """A job that waits or runs needs it."""
+
+
 class ExpiredError(ApiError):
     """The result was there; submit again to recompute it."""
 
@@ -88,5 +93,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 def api_error(problem: Problem) -> ApiError:
     """The exception for an answer."""
+    if problem.type.endswith("/in-use"):
+        return InUseError(problem)
     kind = _BY_STATUS.get(problem.status, ServerError if problem.status >= 500 else RejectedError)
     return kind(problem)

@@ -50,16 +50,20 @@ class Http:
         *,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
+        content: tuple[bytes, str] | None = None,
         seconds: float = _SECONDS,
         patience: float | None = None,
     ) -> httpx2.Response:
-        """The answer (2xx). Errors: UnreachableError, ApiError."""
+        """The answer (2xx). `content` is a body and its media type. Errors: UnreachableError, ApiError."""
         end = time.monotonic() + (self._patience if patience is None else patience)
         pause = _FIRST_PAUSE
         while True:
             failure: Exception
             try:
-                response = self._client.request(method, path, params=params, json=json, timeout=seconds)
+                response = self._client.request(
+                    method, path, params=params, json=json, timeout=seconds,
+                    content=content and content[0], headers=content and {"Content-Type": content[1]},
+                )  # fmt: skip
             except httpx2.TransportError as error:
                 failure = UnreachableError(f"{self._url} does not answer: {error or type(error).__name__}.")
                 wanted = pause

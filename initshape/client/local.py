@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from initshape.client.client import Document, Json, Table, is_sweep
 from initshape.client.errors import UnknownIdError
@@ -22,9 +23,16 @@ from initshape.spec.identity import experiment_id
 from initshape.spec.parse import parse_submission, parse_sweep
 from initshape.spec.problem import Problem
 from initshape.spec.status import Status
+from initshape.spec.uploaded import Upload
+from initshape.uploads.content import DATASET_ARRAYS, INIT_ARRAYS, dataset_upload, init_upload
+from initshape.uploads.files import float_arrays, named_among, read_file
 
 if TYPE_CHECKING:
     from initshape.run import Progress
+
+
+_LARGEST_UPLOAD = 2**34
+"""Bytes; this machine's memory is the caller's own."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +58,41 @@ class Local:
         self._processes = processes
         self._results: dict[str, tuple[Json, dict[str, NDArray[Any]]]] = {}
         self._sweeps: dict[str, _Sweep] = {}
+        self._uploads: dict[str, Upload] = {}
+
+    def upload(self, file: Path | str, *, init: bool = False, label: str | None = None) -> str:
+        """Reads an .npz or .csv file as a data set, or an .npz as an initialization; answers its id."""
+        return self._keep(read_file(Path(file), init=init, label=label, limit=_LARGEST_UPLOAD))
+
+    def upload_dataset(self, **arrays: ArrayLike) -> str:
+        """Takes X (samples x features), y, and X_test, y_test, w_true where there are; answers the id, d-..."""
+        return self._keep(dataset_upload(named_among(DATASET_ARRAYS, float_arrays(arrays))))
+
+    def upload_init(self, **arrays: ArrayLike) -> str:
+        """Takes the arrays of an explicit initialization, matrices as layers_0, layers_1, ...; answers the id, i-..."""
+        return self._keep(init_upload(named_among(INIT_ARRAYS, float_arrays(arrays))))
+
+    def uploaded(self, id: str) -> Json:
+        """Shapes and size of an upload."""
+        if id not in self._uploads:
+            raise _unknown(id)
+        found = self._uploads[id]
+        return {"id": id, "bytes": found.size, "arrays": {name: list(fact.shape) for name, fact in found.facts.items()}}
+
+    def delete_upload(self, id: str) -> Json:
+        """Forgets an upload; results stay."""
+        self.uploaded(id)
+        del self._uploads[id]
+        return {"id": id, "answer": "deleted"}
 
     def submit(self, document: Document) -> Json:
         """Computes an experiment, unless this object has its result."""
-        return self.status(self._compute(parse_submission(document).experiment))
+        return self.status(self._compute(parse_submission(document, self._uploads).experiment))
 
     def submit_sweep(self, document: Document) -> Json:
         """Computes every cell that is not known yet. What breaks in one cell is raised when all others have ended."""
         sweep = parse_sweep(document).sweep
-        cells = expand(sweep)
+        cells = expand(sweep, self._uploads)
         self._compute_many({cell.id: cell.experiment for cell in cells if cell.id not in self._results})
         id = sweep_id(cells)
         names = column_names(columns(cells))
@@ -174,6 +208,10 @@ class Local:
                 self._results[cells[number].id] = (end.result.model_dump(mode="json"), end.arrays)
         if broken is not None:
             raise broken
+
+    def _keep(self, upload: Upload) -> str:
+        self._uploads.setdefault(upload.id, upload)
+        return upload.id
 
     def _known(self, id: str) -> tuple[Json, dict[str, NDArray[Any]]]:
         if id not in self._results:

@@ -13,6 +13,7 @@ from initshape.datasets.separability import separation as separation
 from initshape.datasets.separable_classification import build_separable_classification
 from initshape.datasets.sparse_regression import build_sparse_regression
 from initshape.datasets.teacher import build_teacher
+from initshape.datasets.uploaded import build_uploaded
 from initshape.spec.dataset import (
     DatasetSpec,
     ExplicitDataset,
@@ -20,6 +21,7 @@ from initshape.spec.dataset import (
     SeparableClassification,
     SparseRegression,
     Teacher,
+    UploadedDataset,
 )
 
 _BUILDERS: dict[type, Callable[[Any], Dataset]] = {
@@ -28,6 +30,7 @@ _BUILDERS: dict[type, Callable[[Any], Dataset]] = {
     Teacher: build_teacher,
     SeparableClassification: build_separable_classification,
     ExplicitDataset: build_explicit,
+    UploadedDataset: build_uploaded,
 }
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from initshape.models.diagonal import Diagonal
-from initshape.models.initial_values import InitializationError, Vector, factors, one_or_each
-from initshape.spec.init import ExplicitInit, InitSpec, ScaleShape
+from initshape.models.initial_values import GivenInit, InitializationError, Vector, factors, one_or_each
+from initshape.spec.init import ExplicitInit, ScaleShape
 from initshape.spec.model import Diagonal as DiagonalSpec
 
 
-def initialize_diagonal(model: DiagonalSpec, init: InitSpec, dimension: int) -> tuple[Diagonal, Vector]:
+def initialize_diagonal(model: DiagonalSpec, init: GivenInit, dimension: int) -> tuple[Diagonal, Vector]:
     """Both branches by scale and shape, or every layer as given."""
     network = Diagonal(depth=model.depth, dimension=dimension)
     if isinstance(init, ScaleShape):

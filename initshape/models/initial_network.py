@@ -9,6 +9,7 @@ import numpy as np
 from initshape.models.fully_connected import FullyConnected
 from initshape.models.initial_neuron import first_direction
 from initshape.models.initial_values import (
+    GivenInit,
     InitializationError,
     Vector,
     drawn_directions,
@@ -17,11 +18,11 @@ from initshape.models.initial_values import (
     given,
     one_or_each,
 )
-from initshape.spec.init import ExplicitInit, InitSpec, ScaleShape
+from initshape.spec.init import ExplicitInit, ScaleShape
 from initshape.spec.model import FullyConnected as FullyConnectedSpec
 
 
-def initialize_network(model: FullyConnectedSpec, init: InitSpec, dimension: int) -> tuple[FullyConnected, Vector]:
+def initialize_network(model: FullyConnectedSpec, init: GivenInit, dimension: int) -> tuple[FullyConnected, Vector]:
     """Scale and shape neuron by neuron (two layers), strictly balanced layers (any depth), or the matrices `layers`."""
     network = FullyConnected(model.depth, model.width, dimension, model.activation)
     if isinstance(init, ExplicitInit):

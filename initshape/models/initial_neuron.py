@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from initshape.models.initial_values import Vector, drawn_directions, factors, given, one_or_each, unit
+from initshape.models.initial_values import GivenInit, Vector, drawn_directions, factors, given, one_or_each, unit
 from initshape.models.single_neuron import SingleNeuron
-from initshape.spec.init import ExplicitInit, InitSpec, ScaleShape
+from initshape.spec.init import ExplicitInit, ScaleShape
 from initshape.spec.model import SingleNeuron as SingleNeuronSpec
 
 
-def initialize_neuron(model: SingleNeuronSpec, init: InitSpec, dimension: int) -> tuple[SingleNeuron, Vector]:
+def initialize_neuron(model: SingleNeuronSpec, init: GivenInit, dimension: int) -> tuple[SingleNeuron, Vector]:
     """||w|| = p and every scalar q = r p with p = (alpha/r^k)^(1/(k + 1)), or the arrays `a` and `w`.
 
     Without `direction` that of w comes from `seed`.

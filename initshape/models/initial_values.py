@@ -6,8 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from initshape.datasets.streams import stream
+from initshape.spec.init import ExplicitInit, ScaleShape
 
 Vector = npt.NDArray[np.float64]
+GivenInit = ScaleShape | ExplicitInit
+"""What the families know: `initialize` has opened an uploaded initialization before."""
 
 
 class InitializationError(ValueError):

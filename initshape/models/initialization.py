@@ -9,7 +9,7 @@ from initshape.models.initial_network import initialize_network
 from initshape.models.initial_neuron import initialize_neuron
 from initshape.models.initial_values import InitializationError as InitializationError
 from initshape.models.initial_values import Vector
-from initshape.spec.init import InitSpec
+from initshape.spec.init import InitSpec, UploadedInit
 from initshape.spec.model import Diagonal, ModelSpec, SingleNeuron
 
 
@@ -18,6 +18,8 @@ def initialize(model: ModelSpec, init: InitSpec, dimension: int) -> tuple[Abstra
 
     **Errors**: InitializationError when lists do not have one entry a coordinate, or named arrays are missing.
     """
+    if isinstance(init, UploadedInit):
+        return initialize(model, init.opened(), dimension)
     if isinstance(model, Diagonal):
         return initialize_diagonal(model, init, dimension)
     if isinstance(model, SingleNeuron):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from initshape.spec.flow import GradientFlow
-from initshape.spec.init import ExplicitInit
+from initshape.spec.init import ScaleShape
 from initshape.spec.model import Diagonal, FullyConnected
 from initshape.spec.problem import ProblemError, problem
 from initshape.spec.stop import Stop
@@ -42,7 +42,7 @@ def _check_limit(experiment: Experiment, flow: GradientFlow) -> Iterator[Problem
         if model.activation != "identity":
             yield problem("/flow/integrator", flow.integrator, "auto, radau, tsit5",
                           f"no limit is known with {model.activation} activation; {SIMULATES}")  # fmt: skip
-        elif not isinstance(init, ExplicitInit) and not init.balanced:
+        elif isinstance(init, ScaleShape) and not init.balanced:
             yield problem("/flow/integrator", flow.integrator, "auto, radau, tsit5",
                           "the limit of a fully connected network is known for init.balanced: true (shape 0) or "
                           f"explicit layers that are aligned; {SIMULATES}")  # fmt: skip

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from initshape.spec.init import ExplicitInit, InitSpec, ScaleShape
+from initshape.spec.check_uploaded import check_uploaded_init
+from initshape.spec.init import ExplicitInit, InitSpec, ScaleShape, UploadedInit
 from initshape.spec.model import Diagonal, FullyConnected, ModelSpec, SingleNeuron
 from initshape.spec.problem import ProblemError, problem
 
@@ -18,6 +19,8 @@ def check_init(model: ModelSpec, init: InitSpec, dimension: int) -> Iterator[Pro
     """Problems of `init` for `model` on `dimension` features; pointers start at the experiment."""
     if isinstance(init, ScaleShape):
         yield from _check_scale_shape(model, init, dimension)
+    elif isinstance(init, UploadedInit):
+        yield from check_uploaded_init(model, init, dimension, LARGEST_PARAMETER)
     elif isinstance(model, Diagonal):
         yield from _check_diagonal(model, init, dimension)
     elif isinstance(model, SingleNeuron):

@@ -9,7 +9,15 @@ import numpy as np
 
 from initshape.spec.check_flow import check_gradient_flow
 from initshape.spec.check_init import check_init
-from initshape.spec.dataset import ExplicitDataset, LinearRegression, SeparableClassification, SparseRegression, Teacher
+from initshape.spec.check_uploaded import check_uploaded_dataset
+from initshape.spec.dataset import (
+    ExplicitDataset,
+    LinearRegression,
+    SeparableClassification,
+    SparseRegression,
+    Teacher,
+    UploadedDataset,
+)
 from initshape.spec.feasibility import INCONSISTENT, relative_least_squares_residual
 from initshape.spec.flow import GradientDescent, GradientFlow
 from initshape.spec.model import Diagonal, FullyConnected, SingleNeuron
@@ -38,6 +46,9 @@ def _check_dataset(experiment: Experiment) -> Iterator[ProblemError]:
         yield from problems
         if not problems:
             yield from _check_labels(experiment, np.asarray(data.X), np.asarray(data.y))
+        return
+    if isinstance(data, UploadedDataset):
+        yield from check_uploaded_dataset(data, experiment.loss.kind, _linear(experiment))
         return
     if isinstance(data, Teacher):
         if (data.teacher == "sparse") != (data.sparsity is not None):
@@ -156,7 +167,7 @@ def _check_loss(experiment: Experiment) -> Iterator[ProblemError]:
     elif not _linear(experiment):
         yield problem("/loss/kind", loss, "square", "classification is for networks with activation: identity")
     if isinstance(experiment.dataset, (SparseRegression, LinearRegression, Teacher)):
-        yield problem("/dataset/kind", experiment.dataset.kind, "separable_classification, explicit",
+        yield problem("/dataset/kind", experiment.dataset.kind, "separable_classification, explicit, uploaded",
                       f"the {loss} loss needs labels -1 and 1")  # fmt: skip
     if stop.relative_residual is not None:
         yield problem("/stop/relative_residual", stop.relative_residual, "square loss only",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from initshape.spec.base import Integer, Matrix, Real, Seed, Spec, Vector
+from initshape.spec.uploaded import DATASET_ID, Upload, found_in
 
 LARGEST_DIMENSION = 1_000_000
 LARGEST_SAMPLES = 20_000
@@ -51,6 +52,47 @@ class ExplicitDataset(Spec):
     def dimension(self) -> int:
         """Number of features d (of the first row)."""
         return len(self.X[0])
+
+
+class UploadedDataset(Spec):
+    """Data that were uploaded (POST /v1/datasets): X, y and, where given, X_test, y_test, w_true.
+
+    The id is that of the content, so equal data make equal experiments whoever uploads them.
+    """
+
+    kind: Literal["uploaded"]
+    dataset_id: Annotated[str, Field(pattern=DATASET_ID, description="The answer to the upload, d-...")]
+    _upload: Upload | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _find(self, info: ValidationInfo) -> UploadedDataset:
+        self._upload = found_in(info.context, self.dataset_id) or self._upload  # a part given as a model has its own
+        return self
+
+    @property
+    def upload(self) -> Upload | None:
+        """What is known of it; None in a document that was validated without its uploads."""
+        return self._upload
+
+    @property
+    def samples(self) -> int:
+        """Number of training samples N."""
+        return self._shape("X")[0]
+
+    @property
+    def dimension(self) -> int:
+        """Number of features d."""
+        return self._shape("X")[1]
+
+    @property
+    def test_samples(self) -> int:
+        """Size of the test set."""
+        return self._shape("X_test")[0] if self._upload and "X_test" in self._upload.facts else 0
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        if self._upload is None:
+            raise LookupError(f"nothing is known of {self.dataset_id}")
+        return self._upload.facts[name].shape
 
 
 class LinearRegression(Spec):
@@ -103,6 +145,6 @@ class SeparableClassification(Spec):
 
 
 DatasetSpec = Annotated[
-    SparseRegression | LinearRegression | Teacher | SeparableClassification | ExplicitDataset,
+    SparseRegression | LinearRegression | Teacher | SeparableClassification | ExplicitDataset | UploadedDataset,
     Field(discriminator="kind"),
 ]

@@ -6,9 +6,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from initshape.spec.dataset import UploadedDataset
+from initshape.spec.init import UploadedInit
+
 RELATIVE_RESIDUAL = 1e-10
 LOG_TRAIN_LOSS = -230.25850929940457
 """ln 1e-100: far enough along the margin path for its direction to settle, and a fraction of a second away."""
+_WHOLE = (UploadedDataset, UploadedInit)
+"""They have no defaults, and carry what no document says: the upload itself."""
 _MAY_BE_NULL = ("relative_residual", "log_train_loss", "max_steps")
 FLOW_STEPS = 200_000
 DESCENT_STEPS = 20_000_000
@@ -20,7 +25,9 @@ def fill(document: Any) -> Any:
         return document
     # Parts that are models already (an Experiment written in Python) are opened, so that they get defaults too.
     filled = {
-        name: part.model_dump(exclude_none=True) if isinstance(part, BaseModel) else part
+        name: part.model_dump(exclude_none=True)
+        if isinstance(part, BaseModel) and not isinstance(part, _WHOLE)
+        else part
         for name, part in document.items()
     }
     if isinstance(filled.get("flow"), dict):

@@ -11,7 +11,7 @@ from initshape.spec.base import Integer, Matrix, PositiveRealOrVector, Real, Spe
 from initshape.spec.check_init import check_init
 from initshape.spec.dataset import Dimension
 from initshape.spec.expand import axis_values
-from initshape.spec.init import InitSpec
+from initshape.spec.init import InitSpec, UploadedInit
 from initshape.spec.model import FullyConnected, ModelSpec
 from initshape.spec.options import RegularizerName
 from initshape.spec.problem import CrossFieldError, ProblemError, problem
@@ -124,6 +124,9 @@ class InitEvaluation(_Look):
     @model_validator(mode="after")
     def _consistent(self) -> InitEvaluation:
         _refuse(_check_points(self, self.size, fixed=self.dimension is not None))
+        if isinstance(self.init, UploadedInit):
+            hint = "a look is computed from its document alone: give the arrays with kind: explicit"
+            _refuse([problem("/init/kind", "uploaded", "scale_shape, explicit", hint)])
         _refuse(check_init(self.model, self.init, self.size))
         _refuse(_check_model(self.model, self.size))
         return self

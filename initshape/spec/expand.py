@@ -16,6 +16,7 @@ from initshape.spec.explain import explain
 from initshape.spec.identity import content_id, experiment_id
 from initshape.spec.problem import ProblemError, SpecError, shown
 from initshape.spec.sweep import LARGEST_SWEEP, Axis, Sweep
+from initshape.spec.uploaded import NOTHING, Uploads
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,14 @@ class Setting:
     pointer: str
 
 
-def expand(sweep: Sweep) -> tuple[Cell, ...]:
-    """All cells in order, duplicates merged. Raises SpecError with a pointer to the value that is wrong."""
+def expand(sweep: Sweep, uploads: Uploads = NOTHING) -> tuple[Cell, ...]:
+    """All cells in order, duplicates merged; they may name `uploads`.
+
+    Raises SpecError with a pointer to the value that is wrong.
+    """
     cells: dict[str, Cell] = {}
     for settings in combinations(sweep):
-        experiment = _experiment(sweep.base, settings)
+        experiment = _experiment(sweep.base, settings, uploads)
         identity = experiment_id(experiment)
         cells.setdefault(identity, Cell(identity, experiment, {s.path: s.value for s in settings}))
     return tuple(cells.values())
@@ -120,10 +124,10 @@ def combinations(sweep: Sweep) -> Iterator[tuple[Setting, ...]]:
         yield tuple(Setting(path, value, f"/sweep/list/{k}/{path}") for path, value in entry.items())
 
 
-def _experiment(base: dict[str, Any], settings: tuple[Setting, ...]) -> Experiment:
+def _experiment(base: dict[str, Any], settings: tuple[Setting, ...], uploads: Uploads) -> Experiment:
     document = overlay(base, settings)
     try:
-        return Experiment.model_validate(document)
+        return Experiment.model_validate(document, context=uploads)
     except ValidationError as error:
         problems = tuple(relocate(p, settings) for p in explain(error, Experiment))
         raise SpecError("A cell of the sweep is not a valid experiment.", problems) from None

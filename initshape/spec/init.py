@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+import numpy as np
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from initshape.spec.base import (
     Matrix,
@@ -15,6 +16,7 @@ from initshape.spec.base import (
     Spec,
     Vector,
 )
+from initshape.spec.uploaded import INIT_ID, Upload, found_in
 
 
 class ScaleShape(Spec):
@@ -62,4 +64,34 @@ class ExplicitInit(Spec):
     layers: Annotated[tuple[Matrix, ...] | None, Field(description="Weight matrices, first to last.")] = None
 
 
-InitSpec = Annotated[ScaleShape | ExplicitInit, Field(discriminator="kind")]
+class UploadedInit(Spec):
+    """Every parameter given, in an upload (POST /v1/inits): the arrays of `explicit`, matrices as `layers_0, ...`."""
+
+    kind: Literal["uploaded"]
+    init_id: Annotated[str, Field(pattern=INIT_ID, description="The answer to the upload, i-...")]
+    _upload: Upload | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _find(self, info: ValidationInfo) -> UploadedInit:
+        self._upload = found_in(info.context, self.init_id) or self._upload  # a part given as a model has its own
+        return self
+
+    @property
+    def upload(self) -> Upload | None:
+        """What is known of it; None in a document that was validated without its uploads."""
+        return self._upload
+
+    def opened(self) -> ExplicitInit:
+        """The same initialization as `explicit`. Errors: LookupError where the numbers are not at hand."""
+        if self._upload is None or self._upload.arrays is None:
+            raise LookupError(f"the numbers of {self.init_id} are not at hand")
+        arrays = dict(self._upload.arrays)
+        layers = [arrays.pop(name) for name in sorted(arrays) if name.startswith("layers_")]
+        given: dict[str, Any] = {name: tuple(np.atleast_1d(array).tolist()) for name, array in arrays.items()}
+        if layers:
+            given["layers"] = tuple(matrix.tolist() for matrix in layers)
+        # What was uploaded has been checked then; validating millions of numbers again one by one takes seconds.
+        return ExplicitInit.model_construct(kind="explicit", **given)
+
+
+InitSpec = Annotated[ScaleShape | ExplicitInit | UploadedInit, Field(discriminator="kind")]

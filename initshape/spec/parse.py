@@ -13,6 +13,7 @@ from initshape.spec.experiment import Submission
 from initshape.spec.explain import explain, unknown_key
 from initshape.spec.problem import ProblemError, SpecError, shown
 from initshape.spec.sweep import SweepSubmission
+from initshape.spec.uploaded import NOTHING, Uploads
 
 DEEPEST_YAML = 100
 """Brackets within brackets; documents of this schema need four."""
@@ -60,13 +61,13 @@ def parse_yaml(body: bytes | str) -> Any:
         _unparsable(f"The document is not YAML with JSON values: {str(error).splitlines()[0]}.")
 
 
-def parse_submission(document: Any) -> Submission:
-    """A decoded document to a Submission. Raises SpecError (422)."""
-    return _validate(document, Submission)
+def parse_submission(document: Any, uploads: Uploads = NOTHING) -> Submission:
+    """A decoded document to a Submission; it may name `uploads`. Raises SpecError (422)."""
+    return _validate(document, Submission, uploads)
 
 
 def parse_sweep(document: Any) -> SweepSubmission:
-    """A decoded document to a SweepSubmission. Raises SpecError (422)."""
+    """A decoded document to a SweepSubmission; `expand` looks at its cells. Raises SpecError (422)."""
     return _validate(document, SweepSubmission)
 
 
@@ -76,7 +77,7 @@ def parse_evaluation(document: Any) -> Evaluation:
     return _validate(document, FormulaEvaluation) if by_formula else _validate(document, InitEvaluation)
 
 
-def _validate(document: Any, model: type[Document]) -> Document:
+def _validate(document: Any, model: type[Document], uploads: Uploads = NOTHING) -> Document:
     if not isinstance(document, dict):
         raise SpecError(
             "The document is not an object.",
@@ -88,7 +89,7 @@ def _validate(document: Any, model: type[Document]) -> Document:
         problem = unknown_key(f"/{other}", other, model.model_fields)
         raise SpecError("The document is of another kind.", (problem.model_copy(update={"hint": advice}),))
     try:
-        return model.model_validate(document)
+        return model.model_validate(document, context=uploads)
     except ValidationError as error:
         problems = explain(error, model)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"

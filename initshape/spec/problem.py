@@ -38,7 +38,7 @@ class Problem(BaseModel):
 
 
 class JobError(BaseModel):
-    """Why the machinery could not compute a job. `code` is lost, out_of_memory, deadline or internal."""
+    """Why the machinery could not compute a job. `code`: lost, out_of_memory, deadline, upload_gone or internal."""
 
     model_config = ConfigDict(frozen=True)
 

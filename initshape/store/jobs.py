@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from initshape.spec.status import Status
+from initshape.spec.uploaded import named_by
 from initshape.store import documents
 from initshape.store.keys import INDEX, PART_SECONDS, job_keys, key
 from initshape.store.operation import Command, Operation, Script
@@ -252,6 +253,7 @@ def _submit(
         (
             job_id, document, ",".join(parts), request.queue, request.batch, who.user, documents.encode(label),
             documents.encode(tags), repr(request.max_seconds), mode, repr(request.seconds),
+            ",".join(named_by(request.document)),
         ),
     )  # fmt: skip
 

@@ -14,6 +14,8 @@ result:{id}                   hash     the served result: document, etag, manife
 upload:{id}:{fence}           hash     a result that waits for its fenced finish            UPLOAD
 dataset:{digest}              hash     arrays that many results share                       as its last read result
 part:{digest}                 string   a large section of experiments                       PART from the last use
+given:{id}                    hash     an uploaded data set or initialization, its users    PART from the last use
+uses:{id}                     set      experiments that name an upload                      as the upload
 waiting:{queue}               zset     id -> order of arrival                               none, empties
 lines:{queue}                 zset     "priority:user" -> whose turn it is                  none, empties
 line:{queue}:{priority:user}  zset     id -> order of arrival                               none, empties
@@ -53,8 +55,8 @@ TOUCH_SECONDS = DAY
 """A read prolongs a lifetime only when this much of it has gone, so that reading seldom writes."""
 
 FAMILIES = (
-    "job", "submitters", "attempts", "stream", "result", "upload", "dataset", "part", "waiting", "lines", "line",
-    "shares", "owner", "tag", "status", "sweep", "workers", "worker", "token", "idempotency", "rung",
+    "job", "submitters", "attempts", "stream", "result", "upload", "dataset", "part", "given", "uses", "waiting",
+    "lines", "line", "shares", "owner", "tag", "status", "sweep", "workers", "worker", "token", "idempotency", "rung",
 )  # fmt: skip
 SINGLES = ("leases", "index", "sweeps", "tokens", "numbers", "pulse", "events")
 

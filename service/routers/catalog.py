@@ -52,7 +52,7 @@ async def get_presets(request: Request, services: AppServices, caller: CurrentCa
 )
 async def evaluate_regularizer(request: Request, services: AppServices, caller: CurrentCaller) -> Response:
     """Q, its gradient, the inverse of that, or a profile, at points or on a grid. Nothing is stored."""
-    asked = await read_document(request, services, lambda document, size: parse_evaluation(document))
+    asked = await read_document(request, services, lambda document, size, uploads: parse_evaluation(document))
     content = await services.in_thread(lambda: looking.evaluated(asked))
     return Response(content, media_type="application/json")
 
@@ -69,7 +69,7 @@ async def draw_regularizer(
     request: Request, services: AppServices, caller: CurrentCaller, form: FigureFormat
 ) -> Response:
     """Lines over a grid of one axis, contours over one of two; a sweep of them gives a line, or a panel, each."""
-    document = await read_document(request, services, lambda document, size: document)
+    document = await read_document(request, services, lambda document, size, uploads: document)
     figure = await services.in_thread(lambda: looking.figure(document))
     tag = tag_of(json.dumps(document, sort_keys=True), form, NUMERICS_VERSION, renderer_version())
     picture = await services.pictures.draw(tag, form, lambda: figure)

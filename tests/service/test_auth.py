@@ -38,7 +38,8 @@ def test_every_route_of_the_contract_is_closed(server: Any, api: httpx2.Client) 
     routes = [(method, path) for path, found in paths.items() for method in found if path.startswith("/v1")]
     assert len(routes) >= 20
     for method, path in routes:
-        address = path.format(experiment_id=OWN, sweep_id="s" + OWN[1:], name="X", form="png")
+        ids = {f"{name}_id": name[0] + OWN[1:] for name in ("sweep", "dataset", "init")}
+        address = path.format(experiment_id=OWN, **ids, name="X", form="png")
         assert httpx2.request(method, server.url + address, trust_env=False).status_code == 401
 
 
@@ -59,7 +60,8 @@ def test_reader_reads_only(
     assert reader.post("/v1/experiments/validate", json=document).status_code == 200
     for method, path in (("POST", "/v1/experiments"), ("POST", "/v1/sweeps"), ("DELETE", f"/v1/experiments/{job_id}"),
                          ("POST", f"/v1/experiments/{job_id}/cancel"), ("POST", f"/v1/experiments/{job_id}/rerun"),
-                         ("POST", f"/v1/sweeps/s{OWN[1:]}/retry")):  # fmt: skip
+                         ("POST", f"/v1/sweeps/s{OWN[1:]}/retry"), ("POST", "/v1/datasets"), ("POST", "/v1/inits"),
+                         ("DELETE", f"/v1/datasets/d{OWN[1:]}"), ("DELETE", f"/v1/inits/i{OWN[1:]}")):  # fmt: skip
         answer = reader.request(method, path)
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden")
 

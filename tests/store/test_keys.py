@@ -8,9 +8,10 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from initshape.store import Queue, idempotency, jobs, keys, leases, presence, results, sweeps, tokens
+from initshape.store import Queue, idempotency, jobs, keys, leases, presence, results, sweeps, tokens, uploads
 from initshape.store.jobs import JobRequest, Submitter
 from initshape.store.operation import source
+from initshape.uploads import dataset_upload
 from tests.store.desk import Desk
 
 DECLARED = {
@@ -32,6 +33,10 @@ def test_an_undeclared_family_is_refused() -> None:
 def test_the_database_holds_only_declared_keys_of_the_declared_type(desk: Desk) -> None:
     store = desk.store
     large = {"dataset": {"X": [0.5] * 20_000}}
+    given = dataset_upload({"X": np.eye(2), "y": np.ones(2)})
+    store.run(uploads.keep(given, "ann"))
+    store.run(jobs.submit(JobRequest("x-5", {"dataset": {"dataset_id": given.id}}), Submitter("ann")))
+    store.run(jobs.cancel("x-5", "ann"))
     requests = [JobRequest(f"x-{k}", large) for k in range(4)]
     store.run(sweeps.submit("s-1", {}, requests, Submitter("ann", tags=("t",))))
     claim = desk.claim_one()

@@ -107,6 +107,16 @@ local function let_expire(id)
   call('EXPIRE', K.stream .. id, T.stream)
 end
 
+-- What an experiment cannot be computed again without.
+local function prolong_sources(id)
+  local seen = call('HMGET', K.job .. id, 'parts', 'uploads')
+  for part in string.gmatch(seen[1] or '', '[^,]+') do call('EXPIRE', K.part .. part, T.part) end
+  for upload in string.gmatch(seen[2] or '', '[^,]+') do
+    call('EXPIRE', K.given .. upload, T.part)
+    call('EXPIRE', K.uses .. upload, T.part)
+  end
+end
+
 -- A read or a new submission prolongs the result, what it refers to, and the record that must outlive it.
 local function touch(id)
   local result = K.result .. id
@@ -117,8 +127,7 @@ local function touch(id)
   if status == 'succeeded' or status == 'failed' or status == 'cancelled' then let_expire(id) end
   local dataset = call('HGET', result, 'dataset')
   if dataset and dataset ~= '' then call('EXPIRE', K.dataset .. dataset, T.result) end
-  local parts = call('HGET', K.job .. id, 'parts')
-  for part in string.gmatch(parts or '', '[^,]+') do call('EXPIRE', K.part .. part, T.part) end
+  prolong_sources(id)
 end
 
 local function erase(id)

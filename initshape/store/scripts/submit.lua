@@ -1,9 +1,9 @@
 -- KEYS: the job's keys.
 -- ARGV: clock, id, document, parts, queue, batch, user, submitter (JSON with priority), tags (JSON), max_seconds, mode,
---   expected seconds
+--   expected seconds, uploads that the document names
 -- mode: submit; rerun (no document: keep the stored one, and compute again what is known)
 -- -> answer (known, joined, queued, missing), status, attempt
-local id, document, parts, queue, batch, user, submitter, tags, seconds, mode, expected = unpack(ARGV, 2, 12)
+local id, document, parts, queue, batch, user, submitter, tags, seconds, mode, expected, uploads = unpack(ARGV, 2, 13)
 local job = K.job .. id
 local seen = call('HMGET', job, 'status', 'attempt', 'known', 'queue', 'order', 'max_seconds', 'number')
 local status, attempt = seen[1], tonumber(seen[2] or '0')
@@ -49,7 +49,7 @@ end
 
 if mode == 'submit' then
   call('HSET', job, 'document', document, 'parts', parts, 'queue', queue, 'batch', batch, 'max_seconds', seconds,
-    'expected', expected)
+    'expected', expected, 'uploads', uploads)
 else
   queue = seen[4]
 end
@@ -59,7 +59,8 @@ if status then
   call('HDEL', job, 'error', 'progress', 'outcome', 'started', 'finished')
   keep(id)
 end
-for part in string.gmatch(call('HGET', job, 'parts') or '', '[^,]+') do call('EXPIRE', K.part .. part, T.part) end
+for upload in string.gmatch(call('HGET', job, 'uploads') or '', '[^,]+') do call('SADD', K.uses .. upload, id) end
+prolong_sources(id)
 move(id, 'queued', not status)
 enqueue(id, queue, order)
 return {answer, 'queued', attempt}
