@@ -79,6 +79,7 @@ def document(app: FastAPI) -> dict[str, Any]:
             if schemas.setdefault(name, schema) != schema:
                 raise RuntimeError(f"two different schemas are called {name}")
         _without_framework_errors(found)
+        _without_item_schemas(found)
         _link(found, "submit_experiment", "experiment_id")
         _link(found, "submit_sweep", "sweep_id")
         app.openapi_schema = found
@@ -94,6 +95,16 @@ def _without_framework_errors(found: dict[str, Any]) -> None:
                 del operation["responses"]["422"]
     for name in ("HTTPValidationError", "ValidationError"):
         found["components"]["schemas"].pop(name, None)
+
+
+def _without_item_schemas(found: dict[str, Any]) -> None:
+    """The framework describes the items of streams as OpenAPI 3.2 does; in 3.1 a stream is text."""
+    for methods in found["paths"].values():
+        for operation in methods.values():
+            for response in operation["responses"].values():
+                for entry in response.get("content", {}).values():
+                    if entry.pop("itemSchema", None):
+                        entry["schema"] = {"type": "string"}
 
 
 def _link(found: dict[str, Any], source: str, parameter: str) -> None:

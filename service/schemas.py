@@ -76,6 +76,30 @@ class Job(Answer):
     links: Links
 
 
+class Ended(Answer):
+    """Data of the final event of an experiment."""
+
+    id: ExperimentId
+    status: Status
+    attempt: int
+    outcome: str | None
+    error: JobError | None
+    links: Links
+
+
+class Gone(Answer):
+    """Data of the final event of what was deleted meanwhile."""
+
+    id: str
+    status: Literal["deleted"] = "deleted"
+
+
+class Reconnect(Answer):
+    """Data of the event that ends a connection: ask again with `Last-Event-ID`."""
+
+    reason: Annotated[str, Field(description="time: it lasted long enough; stopping: the server; store: it is away")]
+
+
 class JobSummary(Answer):
     """One line of a list."""
 
@@ -163,6 +187,22 @@ class SweepView(Answer):
     owner: str
     created: datetime
     axes: Annotated[dict[str, str], Field(description="Swept path -> its column in the table.")]
+    links: Links
+
+
+class SweepProgress(Answer):
+    """Data of an event of a sweep."""
+
+    status: Status
+    counts: Counts
+
+
+class SweepEnded(Answer):
+    """Data of the final event of a sweep."""
+
+    id: SweepId
+    status: Status
+    counts: Counts
     links: Links
 
 

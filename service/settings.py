@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     auth: bool = Field(default=True, description="False: loopback only, everyone is `local`, an admin.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     longest_wait: float = Field(default=60.0, ge=0, description="Longer long polls answer earlier, for proxies.")
+    stream_seconds: float = Field(default=900.0, gt=0, description="Then a stream of events asks to reconnect.")
     max_body: int = Field(default=(1 << 20) + (1 << 17), ge=1024, description="Bytes of one JSON document.")
     max_yaml: int = Field(default=1 << 18, ge=1024, description="Bytes of one YAML document; YAML is slow to read.")
     max_job_memory: int = Field(default=Limits.memory, ge=1)

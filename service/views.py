@@ -18,14 +18,15 @@ def experiment_links(job_id: str) -> dict[str, str]:
     """Where to go on from one experiment."""
     own = f"{EXPERIMENTS}/{job_id}"
     parts = {"result": "result", "arrays": "arrays.npz", "dataset": "dataset.npz", "figure": "figure.png"}
-    actions = {"cancel": "cancel", "rerun": "rerun"}
+    actions = {"events": "events", "cancel": "cancel", "rerun": "rerun"}
     return {"self": own, **{name: f"{own}/{part}" for name, part in (parts | actions).items()}}
 
 
 def sweep_links(sweep_id: str) -> dict[str, str]:
     """Where to go on from one sweep."""
     own = f"{SWEEPS}/{sweep_id}"
-    parts = {"table": "table.json", "csv": "table.csv", "figure": "figure.png", "cancel": "cancel", "retry": "retry"}
+    parts = {"table": "table.json", "csv": "table.csv", "figure": "figure.png", "events": "events", "cancel": "cancel",
+             "retry": "retry"}  # fmt: skip
     return {"self": own, **{name: f"{own}/{part}" for name, part in parts.items()}}
 
 

@@ -9,7 +9,7 @@ key                           type     holds                                    
 job:{id}                      hash     the record (records.py) and the experiment           active: none; RECORD after
 submitters:{id}               hash     user -> name, tags, notes, priority (JSON)           as the record
 attempts:{id}                 list     ended attempts, oldest first (JSON)                  as the record
-stream:{id}                   stream   status changes and progress                          active: none; STREAM after
+stream:{id}                   stream   status changes, progress and ends of attempts         active: none; STREAM after
 result:{id}                   hash     the served result: document, etag, manifest, arrays  RESULT from the last read
 upload:{id}:{fence}           hash     a result that waits for its fenced finish            UPLOAD
 dataset:{digest}              hash     arrays that many results share                       as its last read result

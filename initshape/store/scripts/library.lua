@@ -136,6 +136,10 @@ end
 local function close_attempt(id, how)
   local job = K.job .. id
   local seen = call('HMGET', job, 'attempt', 'fence', 'worker', 'started')
+  if how ~= 'finished' then
+    local words = 'attempt ' .. seen[1] .. ' ended without a result: ' .. (string.gsub(how, '_', ' '))
+    announce(id, 'log', cjson.encode({message = words, attempt = tonumber(seen[1]), worker = seen[3], how = how}))
+  end
   call('RPUSH', K.attempts .. id, cjson.encode({
     attempt = tonumber(seen[1]), fence = tonumber(seen[2]), worker = seen[3], started = tonumber(seen[4]),
     ended = NOW, how = how}))
