@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 SMALL = 4096
 """Bytes of a document that is validated in well under a millisecond, quicker than a thread is found."""
+LINES = ("application/jsonl", "application/x-ndjson")
 _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
 
 
@@ -40,7 +41,10 @@ def _decode_and_read(body: bytes, yaml: bool, read: Callable[[Any, int], T]) -> 
 async def _read(request: Request, services: Services) -> tuple[bytes, bool]:
     """The body, and whether it is YAML."""
     yaml = _is_yaml(request)
-    limit = services.settings.max_yaml if yaml else services.settings.max_body
+    return await _read_within(request, services.settings.max_yaml if yaml else services.settings.max_body), yaml
+
+
+async def _read_within(request: Request, limit: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise TooLargeError(limit)
@@ -50,11 +54,33 @@ async def _read(request: Request, services: Services) -> tuple[bytes, bool]:
         if size > limit:
             raise TooLargeError(limit)
         chunks.append(chunk)
-    return b"".join(chunks), yaml
+    return b"".join(chunks)
+
+
+async def read_lines(request: Request, limit: int) -> list[bytes]:
+    """The lines of a body of JSON lines. Errors: 413 too large (before all of it is read), 415 content type."""
+    media, given = _media(request)
+    if media not in LINES:
+        hint = "one document a line, each with its newline; one document alone goes to /v1/experiments"
+        raise _unsupported("/header/content-type", given, ", ".join(LINES), hint)
+    return (await _read_within(request, limit)).split(b"\n")
 
 
 def _is_yaml(request: Request) -> bool:
     """Whether the body is YAML; a missing content type means JSON."""
+    media, given = _media(request)
+    if media in ("", "application/json") or (media.startswith("application/") and media.endswith("+json")):
+        return False
+    if media in _YAML:
+        return True
+    hint = "name the type of the body"
+    if media == "application/x-www-form-urlencoded":
+        hint = "with curl, add: -H 'Content-Type: application/json'"
+    raise _unsupported("/header/content-type", given, "application/json, application/yaml", hint)
+
+
+def _media(request: Request) -> tuple[str, str]:
+    """The content type without its parameters, and as it was given. Errors: 415 for what is not plain UTF-8."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise _unsupported("/header/content-encoding", encoding, "identity", "send the body uncompressed")
@@ -64,14 +90,7 @@ def _is_yaml(request: Request) -> bool:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8", "us-ascii"):
             raise _unsupported("/header/content-type", given, "charset=utf-8", "send the document as UTF-8")
-    if media in ("", "application/json") or (media.startswith("application/") and media.endswith("+json")):
-        return False
-    if media in _YAML:
-        return True
-    hint = "name the type of the body"
-    if media == "application/x-www-form-urlencoded":
-        hint = "with curl, add: -H 'Content-Type: application/json'"
-    raise _unsupported("/header/content-type", given, "application/json, application/yaml", hint)
+    return media, given
 
 
 def _unsupported(pointer: str, value: str, allowed: str, hint: str) -> UnsupportedMediaError:

@@ -16,6 +16,7 @@ from initshape.spec.experiment import Submission
 from initshape.spec.problem import Problem
 from initshape.spec.sweep import SweepSubmission
 from service.errors import FORBIDDEN, INTERNAL, MEDIA_TYPE, UNAUTHORIZED, UNAVAILABLE, Kind
+from service.schemas import LineAnswer
 
 TAGS = [
     {"name": "experiments", "description": "Submit one experiment, follow it, stop it."},
@@ -72,7 +73,11 @@ def document(app: FastAPI) -> dict[str, Any]:
         )  # fmt: skip
         schemas = found.setdefault("components", {}).setdefault("schemas", {})
         _, extra = models_json_schema(
-            [*((model, "validation") for model in _REQUESTS), (Problem, "serialization")],
+            [
+                *((model, "validation") for model in _REQUESTS),
+                (Problem, "serialization"),
+                (LineAnswer, "serialization"),
+            ],
             ref_template=_TEMPLATE,
         )
         for name, schema in extra["$defs"].items():

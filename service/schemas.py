@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from initshape.spec.identity import ID_PATTERN
-from initshape.spec.problem import JobError
+from initshape.spec.problem import JobError, Problem
 from initshape.spec.status import Status
 
 EXPERIMENT_PATTERN = ID_PATTERN.replace("[xs]", "x")
@@ -31,6 +31,15 @@ class Accepted(Answer):
     id: ExperimentId
     status: Status
     links: Links
+
+
+class LineAnswer(Answer):
+    """Answer to one line of a batch: what the line alone would have got. One of `body` and `problem` is null."""
+
+    line: Annotated[int, Field(ge=1, description="Of the request, blank ones counted.")]
+    status: Annotated[int, Field(description="HTTP status of this line.")]
+    body: Accepted | None
+    problem: Problem | None
 
 
 class SubmitterView(Answer):

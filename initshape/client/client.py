@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from initshape.client.errors import ClientError
 from initshape.client.follow import LONG_POLL, updates
 from initshape.client.http import Http
+from initshape.client.lines import pieces
 
 Document = Mapping[str, Any]
 Json = dict[str, Any]
@@ -56,6 +58,21 @@ class Client:
     def submit(self, document: Document) -> Json:
         """Sends an experiment; the answer has its id and status. Sent twice it is one job."""
         return self._json("POST", "/v1/experiments", json=document)
+
+    def submit_many(self, documents: Iterable[Document]) -> list[Json]:
+        """Sends many experiments in few requests; one answer a document, in order.
+
+        An answer has `status` and either `body` (id, status, links) or `problem`, and `line`: the document's number,
+        from 1. One that is refused does not hold up the others.
+        """
+        answers: list[Json] = []
+        for lines in pieces(documents):
+            found = self._http.request("POST", "/v1/batch", lines=b"".join(lines), seconds=120.0)
+            told = [json.loads(text) for text in found.content.splitlines()]
+            if len(told) != len(lines):
+                raise ClientError(f"{self.url} answered {len(told)} of {len(lines)} lines.")
+            answers += [answer | {"line": len(answers) + k} for k, answer in enumerate(told, 1)]
+        return answers
 
     def submit_sweep(self, document: Document) -> Json:
         """Sends a sweep; the answer has its id, status and counts."""

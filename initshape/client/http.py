@@ -53,16 +53,20 @@ class Http:
         *,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
+        lines: bytes | None = None,
         seconds: float = _SECONDS,
         patience: float | None = None,
     ) -> httpx2.Response:
-        """The answer (2xx). Errors: UnreachableError, ApiError."""
+        """The answer (2xx). The body is `json`, or `lines` of JSON. Errors: UnreachableError, ApiError."""
+        headers = None if lines is None else {"Content-Type": "application/jsonl"}
         end = time.monotonic() + (self._patience if patience is None else patience)
         pause = _FIRST_PAUSE
         while True:
             failure: Exception
             try:
-                response = self._client.request(method, path, params=params, json=json, timeout=seconds)
+                response = self._client.request(
+                    method, path, params=params, json=json, content=lines, headers=headers, timeout=seconds
+                )
             except httpx2.TransportError as error:
                 failure = UnreachableError(f"{self._url} does not answer: {error or type(error).__name__}.")
                 wanted = pause
