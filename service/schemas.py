@@ -70,7 +70,14 @@ class Job(Answer):
     attempt: Annotated[int, Field(description="0 before the first claim, one more with each.")]
     progress: dict[str, Any] | None
     queue_position: Annotated[int | None, Field(description="Jobs that will be claimed before this one.")]
-    eta: Annotated[datetime | None, Field(description="Estimated end; null while nothing is known.")]
+    eta: Annotated[
+        datetime | None,
+        Field(
+            description="Expected end. Running: at the pace so far, or as long as jobs of its shape took of late. "
+            "Queued: after what is before it, at the pace of the queue. Null where nothing like it has been computed, "
+            "no worker is there, or it takes longer than expected already."
+        ),
+    ]
     outcome: str | None
     expired: Annotated[bool, Field(description="Succeeded, and the result is no longer kept.")]
     error: JobError | None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from initshape.spec.estimate import Estimate
+from initshape.store.forecast import expected_end
 from initshape.store.records import JobRecord
 from initshape.store.sweeps import SweepCounts, SweepRecord
 from service.schemas import AttemptView, Counts, EstimateView, Job, JobSummary, SubmitterView, SweepView
@@ -38,7 +37,7 @@ def job(record: JobRecord) -> Job:
         attempt=record.attempt,
         progress=record.progress,
         queue_position=record.position,
-        eta=_eta(record),
+        eta=expected_end(record),
         outcome=record.outcome,
         expired=record.expired,
         error=record.error,
@@ -111,11 +110,3 @@ def count_view(counts: SweepCounts) -> Counts:
 def estimate(found: Estimate) -> EstimateView:
     """Bytes and seconds."""
     return EstimateView(memory=found.memory, result=found.result, seconds=found.seconds)
-
-
-def _eta(record: JobRecord) -> datetime | None:
-    """From the share of the work that the worker has reported, at the pace since it started."""
-    fraction = (record.progress or {}).get("fraction")
-    if record.started is None or record.updated is None or not isinstance(fraction, (int, float)) or fraction <= 0.0:
-        return None
-    return record.started + (record.updated - record.started) / min(float(fraction), 1.0)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from initshape.spec.status import Status
-from initshape.store import documents
+from initshape.store import documents, forecast
 from initshape.store.keys import INDEX, PART_SECONDS, job_keys, key
 from initshape.store.operation import Command, Operation, Script
 from initshape.store.records import FIELDS, JobRecord, Submitter, decode
@@ -137,14 +137,15 @@ def delete(job_id: str, user: str, force: bool = False) -> Operation[Stopped]:
 
 def read(job_id: str) -> Operation[JobRecord | None]:
     """The whole record, with submitters, attempts and the place in the queue."""
-    values, submitters, attempts, position, result = yield [
+    values, submitters, attempts, position, result, expected = yield [
         ("HMGET", key("job", job_id), *FIELDS),
         ("HGETALL", key("submitters", job_id)),
         ("LRANGE", key("attempts", job_id), 0, -1),
         Script("position", job_keys(job_id), (job_id,)),
         ("EXISTS", key("result", job_id)),
+        Script("forecast", job_keys(job_id), (job_id,)),
     ]
-    return decode(job_id, values, submitters, attempts, position, bool(result))
+    return decode(job_id, values, submitters, attempts, position, bool(result), forecast.decode(expected))
 
 
 def read_many(job_ids: Sequence[str]) -> Operation[list[JobRecord | None]]:

@@ -30,6 +30,7 @@ token:{sha256}                hash     user, role, label, creation              
 tokens                        set      digests of all tokens                                none
 idempotency:{digest}          string   digest of the body, and the id                       IDEMPOTENCY
 numbers                       hash     counters: number, order, fence                       none
+pace:{queue}:{shape}          string   recent milliseconds of a job; no shape: of any job  PACE from the last one
 pulse                         hash     last reap and end of the grace time, ms              none
 rung:{queue}                  string   somebody rang lately                                 the ring period
 events                        channel  JSON {id, kind, status} for whoever waits            -
@@ -49,12 +50,13 @@ SWEEP_SECONDS = RECORD_SECONDS
 STREAM_SECONDS = DAY
 UPLOAD_SECONDS = 3600
 IDEMPOTENCY_SECONDS = DAY
+PACE_SECONDS = 30 * DAY
 TOUCH_SECONDS = DAY
 """A read prolongs a lifetime only when this much of it has gone, so that reading seldom writes."""
 
 FAMILIES = (
     "job", "submitters", "attempts", "stream", "result", "upload", "dataset", "part", "waiting", "lines", "line",
-    "shares", "owner", "tag", "status", "sweep", "workers", "worker", "token", "idempotency", "rung",
+    "shares", "owner", "tag", "status", "sweep", "workers", "worker", "token", "idempotency", "pace", "rung",
 )  # fmt: skip
 SINGLES = ("leases", "index", "sweeps", "tokens", "numbers", "pulse", "events")
 
@@ -79,6 +81,7 @@ def lua_table() -> str:
     lifetimes = {
         "result": RESULT_SECONDS, "record": RECORD_SECONDS, "part": PART_SECONDS, "sweep": SWEEP_SECONDS,
         "stream": STREAM_SECONDS, "upload": UPLOAD_SECONDS, "touch": TOUCH_SECONDS,
+        "pace": PACE_SECONDS,
     }  # fmt: skip
     seconds = [f"{name}={value}" for name, value in lifetimes.items()]
     return f"local K={{{','.join(names)}}}\nlocal T={{{','.join(seconds)}}}\n"

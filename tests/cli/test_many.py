@@ -26,8 +26,8 @@ def test_lines_and_files_in_one_go(initshape: Run, write: Write) -> None:
     lines = write("many.jsonl", "\n".join(json.dumps(document(k / 8)) for k in (1, 2)) + "\n")
     base = document(1.0)["experiment"]
     sweep = {"sweep": {"base": base, "axes": [{"path": "init.scale", "values": [0.125, 0.375]}]}}
-    done = initshape("submit", lines, write("one.json", json.dumps(document(0.125))), write("s.json", json.dumps(sweep)),
-                     "--wait", "--json")  # fmt: skip
+    one, many = write("one.json", json.dumps(document(0.125))), write("s.json", json.dumps(sweep))
+    done = initshape("submit", lines, one, many, "--wait", "--json")
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert [row["status"] for row in rows] == ["succeeded"] * 4
