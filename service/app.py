@@ -6,9 +6,9 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from service import errors, openapi
+from service import errors, openapi, streaming
 from service.loopback import LoopbackOnly
-from service.routers import catalog, experiments, health, problems, results, sweeps, tables, uploads
+from service.routers import batch, catalog, events, experiments, health, problems, results, sweeps, tables, uploads
 from service.services import lifespan
 from service.settings import Settings
 
@@ -28,7 +28,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.release = lambda: None  # replaced by the lifespan: lets long polls go
     errors.install(app)
-    for router in (experiments, results, sweeps, tables, uploads, catalog, health, problems):
+    streaming.install(app)
+    for router in (experiments, batch, events, results, sweeps, tables, uploads, catalog, health, problems):
         app.include_router(router.router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     if not settings.auth:

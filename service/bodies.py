@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
 from fastapi import Request
 
 from initshape.spec.parse import parse_json, parse_yaml
-from initshape.spec.problem import ProblemError
+from initshape.spec.problem import ProblemError, SpecError
 from initshape.spec.uploaded import NOTHING, Uploads, upload_ids
 from initshape.store import uploads as stored_uploads
 from service.errors import TooLargeError, UnsupportedMediaError
@@ -23,6 +24,7 @@ Read = Callable[[Any, int, Uploads], T]
 SMALL = 4096
 """Bytes of a document that is validated in well under a millisecond, quicker than a thread is found."""
 _MAY_NAME_UPLOADS: Final = re.compile(rb"[di]-[a-z2-7]{26}|\\")  # an escape may hide an id
+LINES = ("application/jsonl", "application/x-ndjson")
 _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
 
 
@@ -35,7 +37,7 @@ async def read_document(request: Request, services: Services, read: Read[T], *, 
     body, yaml = await _read(request, services)
     if _MAY_NAME_UPLOADS.search(body):
         document = await services.in_thread(partial(_decode, body, yaml))
-        named = await _uploads_in(services, document)
+        named = await _stored(services, upload_ids(document))
         return await services.in_thread(partial(read, document, len(body), named))
     work = partial(_decode_and_read, body, yaml, read)
     return work() if light and not yaml and len(body) <= SMALL else await services.in_thread(work)
@@ -49,8 +51,22 @@ def _decode(body: bytes, yaml: bool) -> Any:
     return parse_yaml(body) if yaml else parse_json(body)
 
 
-async def _uploads_in(services: Services, document: Any) -> Uploads:
-    ids = upload_ids(document)
+async def uploads_of_lines(services: Services, lines: Sequence[bytes]) -> Uploads:
+    """The uploads that JSON documents, one a line, may name; lines that cannot be read name none."""
+    suspects = [line for line in lines if _MAY_NAME_UPLOADS.search(line)]
+    ids = await services.in_thread(partial(_ids_in, suspects)) if suspects else frozenset[str]()
+    return await _stored(services, ids)
+
+
+def _ids_in(lines: Sequence[bytes]) -> frozenset[str]:
+    found: set[str] = set()
+    for line in lines:
+        with suppress(SpecError):
+            found |= upload_ids(parse_json(line))
+    return frozenset(found)
+
+
+async def _stored(services: Services, ids: frozenset[str]) -> Uploads:
     found = await services.store.run(stored_uploads.read_many(ids)) if ids else {}
     return {name: given.upload for name, given in found.items()}
 
@@ -82,15 +98,18 @@ def refuse_encoding(request: Request) -> None:
         raise unsupported("/header/content-encoding", encoding, "identity", "send the body uncompressed")
 
 
+async def read_lines(request: Request, limit: int) -> list[bytes]:
+    """The lines of a body of JSON lines. Errors: 413 too large (before all of it is read), 415 content type."""
+    media, given = _media(request)
+    if media not in LINES:
+        hint = "one document a line, each with its newline; one document alone goes to /v1/experiments"
+        raise unsupported("/header/content-type", given, ", ".join(LINES), hint)
+    return (await read_body(request, limit)).split(b"\n")
+
+
 def _is_yaml(request: Request) -> bool:
     """Whether the body is YAML; a missing content type means JSON."""
-    refuse_encoding(request)
-    given = request.headers.get("content-type", "")
-    media, *parameters = (part.strip().lower() for part in given.split(";"))
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8", "us-ascii"):
-            raise unsupported("/header/content-type", given, "charset=utf-8", "send the document as UTF-8")
+    media, given = _media(request)
     if media in ("", "application/json") or (media.startswith("application/") and media.endswith("+json")):
         return False
     if media in _YAML:
@@ -99,6 +118,18 @@ def _is_yaml(request: Request) -> bool:
     if media == "application/x-www-form-urlencoded":
         hint = "with curl, add: -H 'Content-Type: application/json'"
     raise unsupported("/header/content-type", given, "application/json, application/yaml", hint)
+
+
+def _media(request: Request) -> tuple[str, str]:
+    """The content type without its parameters, and as it was given. Errors: 415 for what is not plain UTF-8."""
+    refuse_encoding(request)
+    given = request.headers.get("content-type", "")
+    media, *parameters = (part.strip().lower() for part in given.split(";"))
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8", "us-ascii"):
+            raise unsupported("/header/content-type", given, "charset=utf-8", "send the document as UTF-8")
+    return media, given
 
 
 def unsupported(pointer: str, value: str, allowed: str, hint: str) -> UnsupportedMediaError:

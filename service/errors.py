@@ -38,6 +38,8 @@ from initshape.store.errors import StoreFullError, StoreUnavailableError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 2
+_AWAY = "The store does not answer; nothing was lost. Try again shortly."
+_FULL = "The store is full and takes nothing new; results can still be read."
 
 log = logging.getLogger(__name__)
 
@@ -176,11 +178,29 @@ def problem_response(
     headers: dict[str, str] | None = None, extra: dict[str, Any] | None = None,
 ) -> Response:  # fmt: skip
     """A problem as a response. A lone surrogate in an echoed text becomes its JSON escape, never a failed encoding."""
-    body = Problem(type=kind.type, title=kind.title, status=status or kind.status, detail=detail, instance=path,
-                   errors=errors)  # fmt: skip
+    body = problem_of(kind, detail, path, status=status, errors=errors)
     document = {**body.model_dump(), **(extra or {})}
     content = json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
     return Response(content, status_code=body.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def problem_of(
+    kind: Kind, detail: str, path: str, *, status: int | None = None, errors: tuple[ProblemError, ...] = ()
+) -> Problem:
+    """Problem details."""
+    return Problem(type=kind.type, title=kind.title, status=status or kind.status, detail=detail, instance=path,
+                   errors=errors)  # fmt: skip
+
+
+def spec_problem(error: SpecError, path: str) -> Problem:
+    """What is wrong with a document."""
+    kind = _BY_STATUS.get(error.status, INVALID)
+    return problem_of(kind, error.detail, path, status=error.status, errors=error.errors)
+
+
+def store_problem(error: StoreUnavailableError | StoreFullError, path: str) -> Problem:
+    """The store takes nothing now."""
+    return problem_of(FULL, _FULL, path) if isinstance(error, StoreFullError) else problem_of(UNAVAILABLE, _AWAY, path)
 
 
 def install(app: FastAPI) -> None:
@@ -213,13 +233,12 @@ async def _spec_error(request: Request, error: Exception) -> Response:
 
 async def _unavailable(request: Request, error: Exception) -> Response:
     log.warning("store unavailable: %s", error)
-    detail = "The store does not answer; nothing was lost. Try again shortly."
-    return problem_response(UNAVAILABLE, detail, _path(request), headers={"Retry-After": str(RETRY_SECONDS)})
+    return problem_response(UNAVAILABLE, _AWAY, _path(request), headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 async def _full(request: Request, error: Exception) -> Response:
     log.error("store full: %s", error)
-    return problem_response(FULL, "The store is full and takes nothing new; results can still be read.", _path(request))
+    return problem_response(FULL, _FULL, _path(request))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+_OWN_DATA: dict[str, Any] = {
+    "dataset": {"kind": "explicit", "X": [[1.0, 2.0, 0.5], [0.0, 1.0, -1.0]], "y": [1.0, 2.0]},
+    "model": {"kind": "diagonal"},
+    "flow": {"kind": "none"},
+}
+
+
+def _scaled(scale: float) -> dict[str, Any]:
+    return {"kind": "scale_shape", "scale": scale, "shape": 0.0}
+
 
 EXPERIMENTS: dict[str, Any] = {
     "scale_and_shape": {
@@ -29,6 +41,16 @@ EXPERIMENTS: dict[str, Any] = {
                 "regularizers": ["implicit", "l1"],
             },
         },
+    },
+}
+
+BATCHES: dict[str, Any] = {
+    "own_data": {
+        "summary": "The same data under two initializations, one document a line",
+        "value": "".join(
+            json.dumps({"name": f"scale {scale}", "experiment": {**_OWN_DATA, "init": _scaled(scale)}}) + "\n"
+            for scale in (0.01, 0.1)
+        ),
     },
 }
 

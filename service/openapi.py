@@ -16,6 +16,7 @@ from initshape.spec.experiment import Submission
 from initshape.spec.problem import Problem
 from initshape.spec.sweep import SweepSubmission
 from service.errors import FORBIDDEN, INTERNAL, MEDIA_TYPE, UNAUTHORIZED, UNAVAILABLE, Kind
+from service.schemas import LineAnswer
 
 TAGS = [
     {"name": "experiments", "description": "Submit one experiment, follow it, stop it."},
@@ -81,13 +82,18 @@ def document(app: FastAPI) -> dict[str, Any]:
         )  # fmt: skip
         schemas = found.setdefault("components", {}).setdefault("schemas", {})
         _, extra = models_json_schema(
-            [*((model, "validation") for model in _REQUESTS), (Problem, "serialization")],
+            [
+                *((model, "validation") for model in _REQUESTS),
+                (Problem, "serialization"),
+                (LineAnswer, "serialization"),
+            ],
             ref_template=_TEMPLATE,
         )
         for name, schema in extra["$defs"].items():
             if schemas.setdefault(name, schema) != schema:
                 raise RuntimeError(f"two different schemas are called {name}")
         _without_framework_errors(found)
+        _without_item_schemas(found)
         _link(found, "submit_experiment", "experiment_id")
         _link(found, "submit_sweep", "sweep_id")
         _link(found, "upload_dataset", "dataset_id", ("200", "201"))
@@ -105,6 +111,16 @@ def _without_framework_errors(found: dict[str, Any]) -> None:
                 del operation["responses"]["422"]
     for name in ("HTTPValidationError", "ValidationError"):
         found["components"]["schemas"].pop(name, None)
+
+
+def _without_item_schemas(found: dict[str, Any]) -> None:
+    """The framework describes the items of streams as OpenAPI 3.2 does; in 3.1 a stream is text."""
+    for methods in found["paths"].values():
+        for operation in methods.values():
+            for response in operation["responses"].values():
+                for entry in response.get("content", {}).values():
+                    if entry.pop("itemSchema", None):
+                        entry["schema"] = {"type": "string"}
 
 
 def _link(found: dict[str, Any], source: str, parameter: str, answers: tuple[str, str] = ("200", "202")) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from initshape.spec.identity import ID_PATTERN
-from initshape.spec.problem import JobError
+from initshape.spec.problem import JobError, Problem
 from initshape.spec.status import Status
 from initshape.spec.uploaded import DATASET_ID, INIT_ID
 
@@ -33,6 +33,15 @@ class Accepted(Answer):
     id: ExperimentId
     status: Status
     links: Links
+
+
+class LineAnswer(Answer):
+    """Answer to one line of a batch: what the line alone would have got. One of `body` and `problem` is null."""
+
+    line: Annotated[int, Field(ge=1, description="Of the request, blank ones counted.")]
+    status: Annotated[int, Field(description="HTTP status of this line.")]
+    body: Accepted | None
+    problem: Problem | None
 
 
 class SubmitterView(Answer):
@@ -63,7 +72,14 @@ class Job(Answer):
     attempt: Annotated[int, Field(description="0 before the first claim, one more with each.")]
     progress: dict[str, Any] | None
     queue_position: Annotated[int | None, Field(description="Jobs that will be claimed before this one.")]
-    eta: Annotated[datetime | None, Field(description="Estimated end; null while nothing is known.")]
+    eta: Annotated[
+        datetime | None,
+        Field(
+            description="Expected end. Running: at the pace so far, or as long as jobs of its shape took of late. "
+            "Queued: after what is before it, at the pace of the queue. Null where nothing like it has been computed, "
+            "no worker is there, or it takes longer than expected already."
+        ),
+    ]
     outcome: str | None
     expired: Annotated[bool, Field(description="Succeeded, and the result is no longer kept.")]
     error: JobError | None
@@ -76,6 +92,30 @@ class Job(Answer):
     submitters: tuple[SubmitterView, ...]
     attempts: tuple[AttemptView, ...]
     links: Links
+
+
+class Ended(Answer):
+    """Data of the final event of an experiment."""
+
+    id: ExperimentId
+    status: Status
+    attempt: int
+    outcome: str | None
+    error: JobError | None
+    links: Links
+
+
+class Gone(Answer):
+    """Data of the final event of what was deleted meanwhile."""
+
+    id: str
+    status: Literal["deleted"] = "deleted"
+
+
+class Reconnect(Answer):
+    """Data of the event that ends a connection: ask again with `Last-Event-ID`."""
+
+    reason: Annotated[str, Field(description="time: it lasted long enough; stopping: the server; store: it is away")]
 
 
 class JobSummary(Answer):
@@ -165,6 +205,22 @@ class SweepView(Answer):
     owner: str
     created: datetime
     axes: Annotated[dict[str, str], Field(description="Swept path -> its column in the table.")]
+    links: Links
+
+
+class SweepProgress(Answer):
+    """Data of an event of a sweep."""
+
+    status: Status
+    counts: Counts
+
+
+class SweepEnded(Answer):
+    """Data of the final event of a sweep."""
+
+    id: SweepId
+    status: Status
+    counts: Counts
     links: Links
 
 

@@ -28,9 +28,12 @@ class Settings(BaseSettings):
     auth: bool = Field(default=True, description="False: loopback only, everyone is `local`, an admin.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     longest_wait: float = Field(default=60.0, ge=0, description="Longer long polls answer earlier, for proxies.")
+    stream_seconds: float = Field(default=900.0, gt=0, description="Then a stream of events asks to reconnect.")
     max_body: int = Field(default=(1 << 20) + (1 << 17), ge=1024, description="Bytes of one JSON document.")
     max_yaml: int = Field(default=1 << 18, ge=1024, description="Bytes of one YAML document; YAML is slow to read.")
     max_upload: int = Field(default=LARGEST_BYTES, ge=1024, description="Bytes of one upload, its numbers as float64.")
+    max_batch: int = Field(default=1 << 24, ge=1024, description="Bytes of one batch of experiments.")
+    max_batch_lines: int = Field(default=10_000, ge=1, description="Experiments of one batch.")
     max_job_memory: int = Field(default=Limits.memory, ge=1)
     max_job_result: int = Field(default=Limits.result, ge=1)
     max_job_seconds: float = Field(default=Limits.seconds, gt=0)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from initshape.spec.estimate import Estimate
+from initshape.store.forecast import expected_end
 from initshape.store.records import JobRecord
 from initshape.store.sweeps import SweepCounts, SweepRecord
 from initshape.store.uploads import Given
@@ -21,14 +20,15 @@ def experiment_links(job_id: str) -> dict[str, str]:
     """Where to go on from one experiment."""
     own = f"{EXPERIMENTS}/{job_id}"
     parts = {"result": "result", "arrays": "arrays.npz", "dataset": "dataset.npz", "figure": "figure.png"}
-    actions = {"cancel": "cancel", "rerun": "rerun"}
+    actions = {"events": "events", "cancel": "cancel", "rerun": "rerun"}
     return {"self": own, **{name: f"{own}/{part}" for name, part in (parts | actions).items()}}
 
 
 def sweep_links(sweep_id: str) -> dict[str, str]:
     """Where to go on from one sweep."""
     own = f"{SWEEPS}/{sweep_id}"
-    parts = {"table": "table.json", "csv": "table.csv", "figure": "figure.png", "cancel": "cancel", "retry": "retry"}
+    parts = {"table": "table.json", "csv": "table.csv", "figure": "figure.png", "events": "events", "cancel": "cancel",
+             "retry": "retry"}  # fmt: skip
     return {"self": own, **{name: f"{own}/{part}" for name, part in parts.items()}}
 
 
@@ -49,7 +49,7 @@ def job(record: JobRecord) -> Job:
         attempt=record.attempt,
         progress=record.progress,
         queue_position=record.position,
-        eta=_eta(record),
+        eta=expected_end(record),
         outcome=record.outcome,
         expired=record.expired,
         error=record.error,
@@ -122,11 +122,3 @@ def count_view(counts: SweepCounts) -> Counts:
 def estimate(found: Estimate) -> EstimateView:
     """Bytes and seconds."""
     return EstimateView(memory=found.memory, result=found.result, seconds=found.seconds)
-
-
-def _eta(record: JobRecord) -> datetime | None:
-    """From the share of the work that the worker has reported, at the pace since it started."""
-    fraction = (record.progress or {}).get("fraction")
-    if record.started is None or record.updated is None or not isinstance(fraction, (int, float)) or fraction <= 0.0:
-        return None
-    return record.started + (record.updated - record.started) / min(float(fraction), 1.0)

@@ -60,16 +60,26 @@ def validate(file: File, as_json: Json = False) -> None:
 
 @app.command()
 def submit(
-    file: File,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="YAML or JSON submissions, or JSON lines (.jsonl); - is standard input.", show_default=False
+        ),
+    ],
     wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end and show the result.")] = False,
     as_json: Json = False,
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Send an experiment or a sweep. Sent twice it is one job."""
-    from initshape.cli.documents import check, is_sweep_document, read_document
+    """Send an experiment or a sweep, or many at once. Sent twice it is one job."""
+    from initshape.cli.documents import check, is_lines, is_sweep_document, read_document
+    from initshape.cli.many import read_all, submit_all
 
-    document = read_document(file)
+    if len(files) > 1 or is_lines(files[0]):
+        named = read_all(files)
+        with _connect(url, data_dir) as client:
+            raise typer.Exit(submit_all(client, named, wait=wait, as_json=as_json))
+    document = read_document(files[0])
     check(document)
     with _connect(url, data_dir) as client:
         sent = client.submit_sweep(document) if is_sweep_document(document) else client.submit(document)

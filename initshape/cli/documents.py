@@ -14,6 +14,31 @@ LARGEST = 64 * 2**20
 
 def read_document(path: Path) -> dict[str, Any]:
     """The document in a YAML or JSON file; `-` is standard input. Errors: SpecError (status 400)."""
+    body = _read(path)
+    as_json = path.suffix == ".json" or (path.suffix not in (".yaml", ".yml") and body.lstrip()[:1] == b"{")
+    return _an_object(parse_json(body) if as_json else parse_yaml(body), str(path))
+
+
+def is_lines(path: Path) -> bool:
+    """Whether a file holds one document a line."""
+    return path.suffix in (".jsonl", ".ndjson")
+
+
+def read_lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """The documents of a file of JSON lines with their line numbers, from 1. Errors: SpecError (status 400)."""
+    found = []
+    for number, line in enumerate(_read(path).split(b"\n"), 1):
+        if line.strip():
+            place = f"{path}:{number}"
+            try:
+                document = parse_json(line)
+            except SpecError as error:
+                raise SpecError(f"{place}: {error.detail}", error.errors, error.status) from None
+            found.append((number, _an_object(document, place)))
+    return found
+
+
+def _read(path: Path) -> bytes:
     try:
         if str(path) == "-":
             body = sys.stdin.buffer.read(LARGEST + 1)
@@ -26,10 +51,12 @@ def read_document(path: Path) -> dict[str, Any]:
         raise SpecError(f"{path} cannot be read: {error.strerror or error}.", status=400) from None
     if len(body) > LARGEST:
         raise SpecError(f"{path} is larger than {LARGEST // 2**20} MiB.", status=400)
-    as_json = path.suffix == ".json" or (path.suffix not in (".yaml", ".yml") and body.lstrip()[:1] == b"{")
-    document = parse_json(body) if as_json else parse_yaml(body)
+    return body
+
+
+def _an_object(document: Any, place: str) -> dict[str, Any]:
     if not isinstance(document, dict):
-        raise SpecError(f"{path} does not hold an object with named fields.", status=400)
+        raise SpecError(f"{place} does not hold an object with named fields.", status=400)
     return document
 
 

@@ -2,7 +2,6 @@
 
 from initshape.client.client import Client as Client
 from initshape.client.client import Table as Table
-from initshape.client.client import is_over as is_over
 from initshape.client.client import is_sweep as is_sweep
 from initshape.client.connect import connect as connect
 from initshape.client.errors import ApiError as ApiError
@@ -16,4 +15,5 @@ from initshape.client.errors import ServerError as ServerError
 from initshape.client.errors import UnknownIdError as UnknownIdError
 from initshape.client.errors import UnreachableError as UnreachableError
 from initshape.client.errors import WaitTimeoutError as WaitTimeoutError
+from initshape.client.follow import is_over as is_over
 from initshape.client.local import Local as Local

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import time
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,16 +15,15 @@ import httpx2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from initshape.client.errors import ClientError, WaitTimeoutError
+from initshape.client.errors import ClientError
+from initshape.client.follow import LONG_POLL, updates
 from initshape.client.http import Http
-from initshape.spec.status import TERMINAL, Status
+from initshape.client.lines import pieces
 from initshape.uploads import to_npz
 from initshape.uploads.files import Form, float_arrays, form_of
 
 Document = Mapping[str, Any]
 Json = dict[str, Any]
-
-_LONG_POLL = 20.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,23 @@ class Client:
     def submit(self, document: Document) -> Json:
         """Sends an experiment; the answer has its id and status. Sent twice it is one job."""
         return self._json("POST", "/v1/experiments", json=document)
+
+    def submit_many(self, documents: Iterable[Document]) -> list[Json]:
+        """Sends many experiments in few requests; one answer a document, in order.
+
+        An answer has `status` and either `body` (id, status, links) or `problem`, and `line`: the document's number,
+        from 1. One that is refused does not hold up the others.
+        """
+        answers: list[Json] = []
+        for lines in pieces(documents):
+            found = self._http.request(
+                "POST", "/v1/batch", content=(b"".join(lines), "application/jsonl"), seconds=120.0
+            )
+            told = [json.loads(text) for text in found.content.splitlines()]
+            if len(told) != len(lines):
+                raise ClientError(f"{self.url} answered {len(told)} of {len(lines)} lines.")
+            answers += [answer | {"line": len(answers) + k} for k, answer in enumerate(told, 1)]
+        return answers
 
     def submit_sweep(self, document: Document) -> Json:
         """Sends a sweep; the answer has its id, status and counts."""
@@ -101,25 +117,16 @@ class Client:
         return self._json("GET", _path(id), params={"wait": wait} if wait else None, seconds=30.0 + wait)
 
     def updates(self, id: str, *, every: float = 1.0, timeout: float | None = None) -> Iterator[Json]:
-        """States until the last, at least `every` so many seconds and at once at the end.
+        """States until the last: whenever something happens and at once at the end.
 
-        Outlives a restart of the server of a minute. Errors: WaitTimeoutError.
+        By server-sent events; where none come through (an old server, a proxy that holds them back) by long polls of
+        `every` seconds. Outlives a restart of the server of a minute. Errors: WaitTimeoutError.
         """
-        end = None if timeout is None else time.monotonic() + timeout
-        path = _path(id)
-        while True:
-            left = every if end is None else max(0.0, min(every, end - time.monotonic()))
-            params = {"wait": round(left, 3)}
-            state = self._json("GET", path, params=params, seconds=30.0 + left, patience=60.0)
-            yield state
-            if is_over(state):
-                return
-            if end is not None and time.monotonic() >= end:
-                raise WaitTimeoutError(f"{id} is still {state['status']} after {timeout:g} s; it goes on.")
+        return updates(self._http, self._json, _path(id), id, every, timeout)
 
     def wait(self, id: str, *, timeout: float | None = None) -> Json:
         """The last state of an experiment or a sweep: succeeded, failed or cancelled. Errors: WaitTimeoutError."""
-        for state in self.updates(id, every=_LONG_POLL, timeout=timeout):
+        for state in self.updates(id, every=LONG_POLL, timeout=timeout):
             last = state
         return last
 
@@ -196,11 +203,6 @@ class Client:
         if not isinstance(found, dict):
             raise ClientError(f"{path} did not answer with an object: is {self.url} an initshape server?")
         return found
-
-
-def is_over(state: Mapping[str, Any]) -> bool:
-    """Whether a state of an experiment or a sweep is the last one."""
-    return Status(state["status"]) in TERMINAL
 
 
 def is_sweep(id: str) -> bool:

@@ -6,19 +6,22 @@ Every request of this client is safe to repeat: reads are, and submissions are i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
 import httpx2
 from pydantic import ValidationError
 
-from initshape.client.errors import UnreachableError, api_error
+from initshape.client.errors import ClientError, UnreachableError, api_error
+from initshape.client.sse import Event, parse
 from initshape.spec.problem import Problem
 
 _BUSY = (429, 503)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _SECONDS = 30.0
+_SILENCE = 40.0
+"""Seconds without a byte after which a stream of events is taken for dead: the server sends something every 15."""
 
 
 class Http:
@@ -78,6 +81,27 @@ class Http:
                 raise failure
             self._sleep(wanted)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def events(self, path: str, *, last: str | None, seconds: float) -> Iterator[Event]:
+        """The events of one connection of at most so many seconds, after the one with the id `last`.
+
+        Errors: UnreachableError where it breaks, ApiError, ClientError where the other end sends no events.
+        """
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
+        timeout = httpx2.Timeout(_SECONDS, read=_SILENCE)
+        params = {"seconds": round(seconds, 3)}
+        try:
+            with self._client.stream("GET", path, params=params, headers=headers, timeout=timeout) as response:
+                if response.status_code == httpx2.codes.NO_CONTENT:
+                    return
+                if not response.is_success:
+                    response.read()
+                    raise api_error(_problem(response))
+                if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                    raise ClientError(f"{self._url} sends no events.")
+                yield from parse(response.iter_bytes())
+        except httpx2.TransportError as error:
+            raise UnreachableError(f"{self._url} broke the stream off: {error or type(error).__name__}.") from None
 
     def close(self) -> None:
         """Closes the connections."""

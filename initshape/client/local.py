@@ -5,7 +5,7 @@ A notebook moves to a shared server by changing one line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from initshape.spec.expand import columns, expand, sweep_id
 from initshape.spec.experiment import Experiment
 from initshape.spec.identity import experiment_id
 from initshape.spec.parse import parse_submission, parse_sweep
-from initshape.spec.problem import Problem
+from initshape.spec.problem import Problem, SpecError
 from initshape.spec.status import Status
 from initshape.spec.uploaded import Upload
 from initshape.uploads.content import DATASET_ARRAYS, INIT_ARRAYS, dataset_upload, init_upload
@@ -88,6 +88,19 @@ class Local:
     def submit(self, document: Document) -> Json:
         """Computes an experiment, unless this object has its result."""
         return self.status(self._compute(parse_submission(document, self._uploads).experiment))
+
+    def submit_many(self, documents: Iterable[Document]) -> list[Json]:
+        """Computes many experiments; the answers are those of Client.submit_many."""
+        answers: list[Json] = []
+        for line, document in enumerate(documents, 1):
+            try:
+                answers.append({"line": line, "status": 200, "body": self.submit(document), "problem": None})
+            except SpecError as error:
+                problem = Problem(title="Invalid document", status=error.status, detail=error.detail,
+                                  errors=error.errors)  # fmt: skip
+                told = problem.model_dump(mode="json")
+                answers.append({"line": line, "status": error.status, "body": None, "problem": told})
+        return answers
 
     def submit_sweep(self, document: Document) -> Json:
         """Computes every cell that is not known yet. What breaks in one cell is raised when all others have ended."""

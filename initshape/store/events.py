@@ -10,18 +10,23 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 from redis.exceptions import RedisError
 
 from initshape.store.connection import connect_listener
 from initshape.store.keys import EVENTS, key
 from initshape.store.operation import Operation
+from initshape.store.records import FIELDS, JobRecord, decode
 from initshape.store.settings import StoreSettings
 from initshape.store.store import AsyncStore
 
 T = TypeVar("T")
 _RETRY_SECONDS = 0.5
+BEGINNING: Final = "0-0"
+PAGE: Final = 500
+"""Entries of one reading: what a stream that is read slowly holds in memory at most."""
 
 
 class Events:
@@ -109,7 +114,38 @@ async def wait_until(
                 await asyncio.sleep(min(pause, max(0.0, end - asyncio.get_running_loop().time())))
 
 
-def read_stream(job_id: str, after: str = "0-0", limit: int = 500) -> Operation[list[tuple[str, str, dict[str, Any]]]]:
-    """Status changes and progress of a job since its last claim: (id, kind, data) after a given id."""
-    (rows,) = yield [("XRANGE", key("stream", job_id), f"({after}", "+", "COUNT", limit)]
-    return [(name.decode(), fields[b"kind"].decode(), json.loads(fields[b"data"])) for name, fields in rows]
+@dataclass(frozen=True)
+class Entry:
+    """One event of a job: `kind` is status, progress or log; ids of one job rise."""
+
+    id: str
+    kind: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What a job has told since some entry, and its state before that was read; `first` is the oldest entry kept.
+
+    A state that is terminal, with no entry, is therefore the last one.
+    """
+
+    record: JobRecord | None
+    entries: tuple[Entry, ...]
+    first: str | None
+
+
+def follow(job_id: str, after: str = BEGINNING, limit: int = PAGE) -> Operation[Followed]:
+    """State and events of a job after a given id; a job that was never claimed has told nothing."""
+    place = key("stream", job_id)
+    values, result, rows, oldest = yield [
+        ("HMGET", key("job", job_id), *FIELDS),
+        ("EXISTS", key("result", job_id)),
+        ("XRANGE", place, f"({after}", "+", "COUNT", limit),
+        ("XRANGE", place, "-", "+", "COUNT", 1),
+    ]
+    entries = tuple(
+        Entry(name.decode(), fields[b"kind"].decode(), json.loads(fields[b"data"])) for name, fields in rows
+    )
+    first = oldest[0][0].decode() if oldest else None
+    return Followed(decode(job_id, values, has_result=bool(result)), entries, first)

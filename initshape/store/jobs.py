@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from initshape.spec.status import Status
 from initshape.spec.uploaded import named_by
-from initshape.store import documents
+from initshape.store import documents, forecast
 from initshape.store.keys import INDEX, PART_SECONDS, job_keys, key
 from initshape.store.operation import Command, Operation, Script
 from initshape.store.records import FIELDS, JobRecord, Submitter, decode
@@ -89,15 +89,20 @@ def submit(request: JobRequest, who: Submitter) -> Operation[Submitted]:
 
 def submit_many(requests: Sequence[JobRequest], who: Submitter) -> Operation[list[Submitted]]:
     """The same for many, in one round trip a thousand."""
+    return (yield from submit_each([(request, who) for request in requests]))
+
+
+def submit_each(wanted: Sequence[tuple[JobRequest, Submitter]]) -> Operation[list[Submitted]]:
+    """The same for many with labels of their own. Of equal ones the first is queued and the others join it."""
     parts: dict[str, bytes] = {}
     scripts: list[Command] = []
-    for request in requests:
+    for request, who in wanted:
         document, own = documents.split(request.document)
         parts.update(own)
         scripts.append(_submit(request.id, document, own, request, who, "submit"))
     stored: list[Command] = [("SET", key("part", name), text, "EX", PART_SECONDS) for name, text in parts.items()]
     replies = yield [*stored, *scripts]
-    return [_submitted(r.id, reply) for r, reply in zip(requests, replies[len(stored) :], strict=True)]
+    return [_submitted(r.id, reply) for (r, _), reply in zip(wanted, replies[len(stored) :], strict=True)]
 
 
 def rerun(job_id: str, who: Submitter) -> Operation[Submitted]:
@@ -133,14 +138,15 @@ def delete(job_id: str, user: str, force: bool = False) -> Operation[Stopped]:
 
 def read(job_id: str) -> Operation[JobRecord | None]:
     """The whole record, with submitters, attempts and the place in the queue."""
-    values, submitters, attempts, position, result = yield [
+    values, submitters, attempts, position, result, expected = yield [
         ("HMGET", key("job", job_id), *FIELDS),
         ("HGETALL", key("submitters", job_id)),
         ("LRANGE", key("attempts", job_id), 0, -1),
         Script("position", job_keys(job_id), (job_id,)),
         ("EXISTS", key("result", job_id)),
+        Script("forecast", job_keys(job_id), (job_id,)),
     ]
-    return decode(job_id, values, submitters, attempts, position, bool(result))
+    return decode(job_id, values, submitters, attempts, position, bool(result), forecast.decode(expected))
 
 
 def read_many(job_ids: Sequence[str]) -> Operation[list[JobRecord | None]]:

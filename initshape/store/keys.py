@@ -9,7 +9,7 @@ key                           type     holds                                    
 job:{id}                      hash     the record (records.py) and the experiment           active: none; RECORD after
 submitters:{id}               hash     user -> name, tags, notes, priority (JSON)           as the record
 attempts:{id}                 list     ended attempts, oldest first (JSON)                  as the record
-stream:{id}                   stream   status changes and progress                          active: none; STREAM after
+stream:{id}                   stream   status changes, progress and ends of attempts         active: none; STREAM after
 result:{id}                   hash     the served result: document, etag, manifest, arrays  RESULT from the last read
 upload:{id}:{fence}           hash     a result that waits for its fenced finish            UPLOAD
 dataset:{digest}              hash     arrays that many results share                       as its last read result
@@ -32,6 +32,7 @@ token:{sha256}                hash     user, role, label, creation              
 tokens                        set      digests of all tokens                                none
 idempotency:{digest}          string   digest of the body, and the id                       IDEMPOTENCY
 numbers                       hash     counters: number, order, fence                       none
+pace:{queue}:{shape}          string   recent milliseconds of a job; no shape: of any job  PACE from the last one
 pulse                         hash     last reap and end of the grace time, ms              none
 rung:{queue}                  string   somebody rang lately                                 the ring period
 events                        channel  JSON {id, kind, status} for whoever waits            -
@@ -51,12 +52,14 @@ SWEEP_SECONDS = RECORD_SECONDS
 STREAM_SECONDS = DAY
 UPLOAD_SECONDS = 3600
 IDEMPOTENCY_SECONDS = DAY
+PACE_SECONDS = 30 * DAY
 TOUCH_SECONDS = DAY
 """A read prolongs a lifetime only when this much of it has gone, so that reading seldom writes."""
 
 FAMILIES = (
     "job", "submitters", "attempts", "stream", "result", "upload", "dataset", "part", "given", "uses", "waiting",
-    "lines", "line", "shares", "owner", "tag", "status", "sweep", "workers", "worker", "token", "idempotency", "rung",
+    "lines", "line", "shares", "owner", "tag", "status", "sweep", "workers", "worker", "token", "idempotency", "pace",
+    "rung",
 )  # fmt: skip
 SINGLES = ("leases", "index", "sweeps", "tokens", "numbers", "pulse", "events")
 
@@ -81,6 +84,7 @@ def lua_table() -> str:
     lifetimes = {
         "result": RESULT_SECONDS, "record": RECORD_SECONDS, "part": PART_SECONDS, "sweep": SWEEP_SECONDS,
         "stream": STREAM_SECONDS, "upload": UPLOAD_SECONDS, "touch": TOUCH_SECONDS,
+        "pace": PACE_SECONDS,
     }  # fmt: skip
     seconds = [f"{name}={value}" for name, value in lifetimes.items()]
     return f"local K={{{','.join(names)}}}\nlocal T={{{','.join(seconds)}}}\n"

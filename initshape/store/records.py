@@ -10,6 +10,7 @@ from typing import Any
 
 from initshape.spec.problem import JobError
 from initshape.spec.status import Status
+from initshape.store.forecast import Forecast
 
 FIELDS = (
     "status", "attempt", "fence", "queue", "owner", "worker", "outcome", "known", "max_seconds",
@@ -73,6 +74,7 @@ class JobRecord:
     attempts: tuple[Attempt, ...] = ()
     position: int | None = None
     has_result: bool = False
+    forecast: Forecast | None = None
 
     @property
     def expired(self) -> bool:
@@ -92,6 +94,7 @@ def decode(
     attempts: Sequence[bytes] = (),
     position: int = -1,
     has_result: bool = False,
+    forecast: Forecast | None = None,
 ) -> JobRecord | None:
     """The record from the replies to HMGET of FIELDS, HGETALL, LRANGE, position and EXISTS; None for an unknown id."""
     if values[0] is None:
@@ -122,6 +125,7 @@ def decode(
         attempts=tuple(_attempt(json.loads(entry)) for entry in attempts),
         position=position if position >= 0 else None,
         has_result=has_result,
+        forecast=forecast,
     )
 
 

@@ -125,7 +125,7 @@ def test_waiting_can_end_before_the_job() -> None:
     waits = []
 
     def handler(request: httpx2.Request) -> httpx2.Response:
-        waits.append(float(request.url.params["wait"]))
+        waits.append(float(request.url.params.get("wait", 0.0)))
         time.sleep(waits[-1])
         return httpx2.Response(200, json={"id": "x-a", "status": "running"})
 

@@ -97,6 +97,12 @@ def start() -> Iterator[Callable[..., Server]]:
         stop()
 
 
+@pytest.fixture
+def serve_until_stopped() -> Callable[..., tuple[Server, Callable[[], None]]]:
+    """Starts a server that the test itself stops."""
+    return serve
+
+
 def client(url: str, token: str | None) -> httpx2.Client:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx2.Client(base_url=url, headers=headers, timeout=70, trust_env=False)

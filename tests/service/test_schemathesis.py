@@ -26,7 +26,7 @@ CHECKS = ("--checks", "all", "--exclude-checks", "positive_data_acceptance")
 @pytest.fixture
 def target(store: Store, start: Callable[..., Any], worker: Any) -> Iterator[tuple[str, str]]:
     """Address and token of a server whose jobs are finished as soon as they are queued."""
-    found = start(store.settings, longest_wait=0.1)
+    found = start(store.settings, longest_wait=0.1, stream_seconds=0.02)
     stop = threading.Event()
 
     def work() -> None:

@@ -9,7 +9,7 @@ import time
 
 from initshape.spec.status import Status
 from initshape.store import AsyncStore, Store, StoreSettings, jobs, leases
-from initshape.store.events import Events, read_stream, wait_until
+from initshape.store.events import Events, Followed, follow, wait_until
 from initshape.store.records import JobRecord
 from initshape.store.server import RedisServer
 from tests.store.desk import Desk
@@ -68,11 +68,24 @@ def test_progress_arrives_in_order_and_can_be_resumed(desk: Desk) -> None:
     for k in range(3):
         desk.renew(claim, {"fraction": k / 4})
     desk.finish(claim)
-    events = desk.store.run(read_stream("x-1"))
-    assert [(kind, data.get("status", data.get("fraction"))) for _, kind, data in events] == [
+    events = desk.store.run(follow("x-1")).entries
+    assert [(entry.kind, entry.data.get("status", entry.data.get("fraction"))) for entry in events] == [
         ("status", "running"), ("progress", 0.0), ("progress", 0.25), ("progress", 0.5), ("status", "succeeded"),
     ]  # fmt: skip
-    assert desk.store.run(read_stream("x-1", after=events[2][0])) == events[3:]
+    rest = desk.store.run(follow("x-1", after=events[2].id))
+    assert (rest.entries, rest.first) == (events[3:], events[0].id)
+    assert rest.record is not None
+    assert rest.record.status is Status.succeeded
+
+
+def test_an_attempt_that_ends_without_a_result_leaves_a_line_in_the_log(desk: Desk) -> None:
+    desk.submit("x-1")
+    desk.store.run(leases.hand_over("x-1", desk.claim_one().fence))
+    logged = [entry.data for entry in desk.store.run(follow("x-1")).entries if entry.kind == "log"]
+    assert [(line["message"], line["how"], line["attempt"]) for line in logged] == [
+        ("attempt 1 ended without a result: handed over", "handed_over", 1)
+    ]
+    assert desk.store.run(follow("x-2")) == Followed(None, (), None)
 
 
 def test_waiters_survive_a_frozen_server(own_server: RedisServer) -> None:

@@ -14,6 +14,7 @@ call('RENAME', upload, K.result .. id)
 call('EXPIRE', K.result .. id, T.result)
 call('HSET', job, 'known', known, 'outcome', outcome)
 call('HDEL', job, 'progress', 'error')
+learn(id)
 close_attempt(id, 'finished')
 settle(id, 'succeeded')
 return 'accepted'

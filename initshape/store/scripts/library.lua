@@ -102,6 +102,17 @@ local function keep(id) -- an active job never expires
   for _, family in ipairs({K.job, K.submitters, K.attempts, K.stream}) do call('PERSIST', family .. id) end
 end
 
+-- How long jobs take, of late: each new one counts a quarter.
+local function learn(id)
+  local seen = call('HMGET', K.job .. id, 'queue', 'batch', 'started')
+  local places = {K.pace .. seen[1] .. ':'}
+  if seen[2] and seen[2] ~= '' then places[2] = places[1] .. seen[2] end
+  for _, place in ipairs(places) do
+    local old, new = tonumber(call('GET', place) or ''), NOW - tonumber(seen[3])
+    call('SET', place, old and old + (new - old) / 4 or new, 'EX', T.pace)
+  end
+end
+
 local function let_expire(id)
   for _, family in ipairs({K.job, K.submitters, K.attempts}) do call('EXPIRE', family .. id, T.record) end
   call('EXPIRE', K.stream .. id, T.stream)
@@ -145,6 +156,10 @@ end
 local function close_attempt(id, how)
   local job = K.job .. id
   local seen = call('HMGET', job, 'attempt', 'fence', 'worker', 'started')
+  if how ~= 'finished' then
+    local words = 'attempt ' .. seen[1] .. ' ended without a result: ' .. (string.gsub(how, '_', ' '))
+    announce(id, 'log', cjson.encode({message = words, attempt = tonumber(seen[1]), worker = seen[3], how = how}))
+  end
   call('RPUSH', K.attempts .. id, cjson.encode({
     attempt = tonumber(seen[1]), fence = tonumber(seen[2]), worker = seen[3], started = tonumber(seen[4]),
     ended = NOW, how = how}))

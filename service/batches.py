@@ -1,0 +1,108 @@
+"""Many experiments in one request: lines are validated in threads, a chunk at a time, and each chunk is one pipeline.
+
+Every line is answered as if it had come alone: what is wrong with one says nothing of the others.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from initshape.spec.estimate import Limits
+from initshape.spec.parse import parse_json
+from initshape.spec.problem import Problem, SpecError
+from initshape.spec.status import Status
+from initshape.spec.uploaded import Uploads
+from initshape.store import Queue, StoreFullError, StoreUnavailableError, jobs
+from initshape.store.jobs import Answer, Submitted
+from service import views
+from service.bodies import uploads_of_lines
+from service.errors import INTERNAL, TOO_LARGE, problem_of, spec_problem, store_problem
+from service.preparation import PreparedExperiment, prepare_experiment, submitter
+from service.schemas import Accepted, LineAnswer
+from service.services import Services
+
+CHUNK = 500
+"""Lines that are validated and stored together: large enough that round trips do not count."""
+PATH = "/v1/batch"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the request and its number, from 1."""
+
+    number: int
+    text: bytes
+
+
+def lines_of(texts: Sequence[bytes]) -> list[Line]:
+    """What is not blank."""
+    return [Line(number, text) for number, text in enumerate(texts, 1) if text.strip()]
+
+
+async def submit(services: Services, user: str, lines: Sequence[Line]) -> list[LineAnswer]:
+    """One answer a line, in order.
+
+    Errors: StoreUnavailableError, StoreFullError where nothing has been taken; later each line that was not says so.
+    """
+    answers: list[LineAnswer] = []
+    for start in range(0, len(lines), CHUNK):
+        chunk = lines[start : start + CHUNK]
+        named = await uploads_of_lines(services, [line.text for line in chunk])
+        prepare = partial(_prepare, chunk, named, services.settings.limits, services.settings.max_body)
+        prepared = await services.in_thread(prepare)
+        good = [found for found in prepared if isinstance(found, PreparedExperiment)]
+        try:
+            stored = await services.run_in_thread(
+                jobs.submit_each([(found.request, submitter(user, found.submission)) for found in good])
+            )
+        except (StoreUnavailableError, StoreFullError) as error:
+            if not any(answer.body for answer in answers):
+                raise
+            away = store_problem(error, PATH)
+            prepared = [found if isinstance(found, Problem) else away for found in prepared]
+            stored = []
+        _ring(services, good, stored)
+        answers += _answers(chunk, prepared, iter(stored))
+    return answers
+
+
+def _prepare(
+    lines: Sequence[Line], uploads: Uploads, limits: Limits, longest: int
+) -> list[PreparedExperiment | Problem]:
+    return [_prepare_one(line, uploads, limits, longest) for line in lines]
+
+
+def _prepare_one(line: Line, uploads: Uploads, limits: Limits, longest: int) -> PreparedExperiment | Problem:
+    if len(line.text) > longest:
+        return problem_of(TOO_LARGE, f"Line {line.number} exceeds {longest} bytes.", PATH)
+    try:
+        return prepare_experiment(parse_json(line.text), len(line.text), uploads, limits)
+    except SpecError as error:
+        return spec_problem(error, PATH)
+    except Exception:  # whatever it is, the other lines have nothing to do with it
+        log.exception("line %d of a batch", line.number)
+        return problem_of(INTERNAL, "The server failed on this line; its log says why.", PATH)
+
+
+def _ring(services: Services, good: Sequence[PreparedExperiment], stored: Sequence[Submitted]) -> None:
+    queued = {found.id for found in stored if found.answer is Answer.queued}
+    for queue in {found.request.queue for found in good if found.request.id in queued}:
+        services.doorbell.ring(Queue(queue))
+
+
+def _answers(
+    lines: Sequence[Line], prepared: Sequence[PreparedExperiment | Problem], stored: Iterator[Submitted]
+) -> Iterator[LineAnswer]:
+    for line, found in zip(lines, prepared, strict=True):
+        if isinstance(found, Problem):
+            yield LineAnswer(line=line.number, status=found.status, body=None, problem=found)
+            continue
+        done = next(stored)
+        status = done.status or Status.queued
+        body = Accepted(id=done.id, status=status, links=views.experiment_links(done.id))
+        yield LineAnswer(line=line.number, status=200 if status is Status.succeeded else 202, body=body, problem=None)

@@ -1,0 +1,82 @@
+"""Many experiments in one request, as JSON lines."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from starlette.responses import Response
+
+from initshape.spec.problem import ProblemError, SpecError
+from initshape.store import idempotency
+from service import batches
+from service.auth import Member
+from service.bodies import LINES, read_lines
+from service.errors import BAD_REQUEST, FULL, INVALID, INVALID_PARAMETER, TOO_LARGE, UNSUPPORTED, InvalidParameterError
+from service.examples import BATCHES
+from service.openapi import Responses, problems
+from service.schemas import LineAnswer
+from service.services import AppServices
+
+router = APIRouter(prefix="/v1", tags=["experiments"])
+
+_TEXT: dict[str, Any] = {"schema": {"type": "string", "description": "A Submission in each line."}, "examples": BATCHES}
+_BODY = {"requestBody": {"required": True, "content": dict.fromkeys(LINES, _TEXT)}}
+_ANSWER: Responses = {
+    200: {
+        "description": "A LineAnswer in each line, in the order of the lines that are not blank.",
+        "content": {LINES[0]: {"schema": {"type": "string"}}},
+    }
+}
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key", min_length=1, max_length=200, pattern="^[!-~]+$",
+        description="Refuses another body under the same key for a day. The same body may always be sent again.",
+    ),
+]  # fmt: skip
+
+
+@router.post(
+    "/batch",
+    operation_id="submit_batch",
+    response_class=Response,
+    responses={**_ANSWER, **problems(BAD_REQUEST, TOO_LARGE, UNSUPPORTED, INVALID, INVALID_PARAMETER, FULL,
+                                     open_to_all=False)},
+    openapi_extra=_BODY,
+)  # fmt: skip
+async def submit_batch(
+    request: Request, services: AppServices, caller: Member, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Submits one experiment a line; each line is answered as if it had come alone, whatever the others hold.
+
+    The status of the whole is 200 also where lines are refused. Blank lines are passed over.
+    """
+    texts = await read_lines(request, services.settings.max_batch)
+    lines = batches.lines_of(texts)
+    _refuse_number(len(lines), services.settings.max_batch_lines)
+    if idempotency_key is not None:
+        body = b"\n".join(texts)
+        earlier = await services.store.run(idempotency.remember(caller.user, f"batch:{idempotency_key}", body, "batch"))
+        if earlier is not None and not earlier.same:
+            problem = ProblemError(
+                pointer="/header/idempotency-key", value=idempotency_key, allowed=None,
+                hint="take a new key for a new body",
+            )  # fmt: skip
+            raise InvalidParameterError("The key was used for another body.", errors=(problem,))
+    answers = await batches.submit(services, caller.user, lines)
+    return Response(await services.in_thread(lambda: _encode(answers)), media_type=LINES[0])
+
+
+def _refuse_number(lines: int, most: int) -> None:
+    if not 1 <= lines <= most:
+        problem = ProblemError(
+            pointer="", value=lines, allowed=f"1 to {most} lines", hint="send one document a line, in several requests"
+        )
+        raise SpecError(f"The body has {lines} lines that are not blank.", (problem,))
+
+
+def _encode(answers: list[LineAnswer]) -> bytes:
+    texts = (json.dumps(answer.model_dump(), allow_nan=False) for answer in answers)
+    return "".join(f"{text}\n" for text in texts).encode()
