@@ -26,7 +26,7 @@ from scipy.linalg import qr
 from scipy.optimize import linprog, lsq_linear
 
 from initshape.flows.completion import Completed, complete
-from initshape.flows.kinks import DEPENDENT, NOISE, Branch, Kinks, bounds, branch_of, margins
+from initshape.flows.kinks import DEPENDENT, NOISE, Branch, Kinks, bounds, branch_of, margins, rounding
 from initshape.flows.loss import AbstractLoss
 from initshape.flows.shapes import bucket
 from initshape.flows.state import FlowState, Verdict
@@ -194,21 +194,24 @@ def _branch(
     """
     model, loss, X, y, samples = field
     old, sides = Branch(model, kinks), kinks.sides.copy()
-    residual = loss.residual(old.outputs(theta, X), y)
+    outputs = old.outputs(theta, X)
+    residual = loss.residual(outputs, y)
     V = model.vjp(theta, old.gated(X), residual) / samples
     mu = old.multipliers(theta, X, V)
     forces = bounds(old, theta, X, residual, np.float64(samples), mu)
-    if np.any(forces[held] >= 0.0):
+    noise = float(rounding(loss, outputs, y, forces))
+    if np.any(forces[held] > noise):
         # Its output weight changed sign, say: both sides lead away now, and either is a flow.
         raise StuckError("a held unit is pushed off its kink to both sides at once")
     at_kink = np.concatenate([reached, held])
     # Where the slope jumps upwards along theta' a kink pushes away on both sides: such units cross.
-    crossing, candidates = at_kink[forces[at_kink] >= 0.0], at_kink[forces[at_kink] < 0.0]
+    apart = forces >= np.where(kinks.held, noise, 0.0)
+    crossing, candidates = at_kink[apart[at_kink]], at_kink[~apart[at_kink]]
     sides[crossing] = unit_speeds(model, theta, old.gated(X), old.vjp(theta, X, residual))[crossing] > 0.0
     sides[candidates] = False
     guess = np.zeros(len(sides))
     guess[kinks.units[kinks.used]] = mu[kinks.used]
-    kept = candidates[_held(field, theta, sides, candidates, guess[candidates])]
+    kept = candidates[_held(field, theta, sides, candidates, guess[candidates], kinks.held)]
     after = _kinks(field, theta, sides, kept, len(kinks.units))
     changed = np.count_nonzero((after.sides != kinks.sides) | (after.held != kinks.held))
     after = after._replace(changes=kinks.changes + np.int64(changed))
@@ -273,14 +276,19 @@ def _side_by_side(towards: Floats, held: Floats) -> bool:
 
 
 def _held(
-    field: Field, theta: Floats, sides: npt.NDArray[np.bool_], units: Integers, guess: Floats
+    field: Field,
+    theta: Floats,
+    sides: npt.NDArray[np.bool_],
+    units: Integers,
+    guess: Floats,
+    was_held: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.bool_]:
     """Which units at their kinks stay there; sets the sides of the others.
 
     With all of them off, theta' = V; slopes between s and 1 add mu_k normal_k, c_k <= mu_k <= 0. The element of least
     norm is the only one that no unit leaves again: mu_k = 0 leads off to the negative side, mu_k = c_k to the positive
     one, anything between holds. In deeper networks c_k depends on mu of the units above, which iteration settles from
-    a `guess` of mu.
+    a `guess` of mu. A unit that was held is kept where rounding decides.
 
     **Errors**: StuckError if it does not.
     """
@@ -289,18 +297,19 @@ def _held(
         return kept
     model, loss, X, y, samples = field
     data = gated(model, X, sides)
-    residual = loss.residual(model.outputs(theta, data), y)
+    outputs = model.outputs(theta, data)
+    residual = loss.residual(outputs, y)
     V = model.vjp(theta, data, residual) / samples
     idle = at_rest(model, V, units, len(X))
     if np.any(idle):
-        kept[~idle] = _held(field, theta, sides, units[~idle], guess[~idle])
+        kept[~idle] = _held(field, theta, sides, units[~idle], guess[~idle], was_held)
         return kept
     branch = Branch(model, _kinks(field, theta, sides, units, len(units)))
     normals = unit_normals(model, theta, branch.gated(X), units)
     lengths, size = np.linalg.norm(normals, axis=1), float(np.linalg.norm(V))
     fed = lengths > 0.0
     if not np.all(fed):  # nothing comes in: the input is zero and stays so, off
-        kept[fed] = _held(field, theta, sides, units[fed], guess[fed])
+        kept[fed] = _held(field, theta, sides, units[fed], guess[fed], was_held)
         return kept
     if size == 0.0:
         return kept
@@ -310,13 +319,13 @@ def _held(
     for _ in range(ROUNDS if curved(model) else 1):
         forces = bounds(branch, theta, X, residual, np.float64(samples), mu)
         # A unit is kept where rounding of V, a difference of terms of the size of the forces, decides.
-        room, noise = np.maximum(-forces[units], 0.0), NOISE * float(np.max(np.abs(forces)))
+        room, noise = np.maximum(-forces[units], 0.0), float(rounding(loss, outputs, y, forces))
         scale = lengths / size
         found = lsq_linear(factor, -(basis.T @ V) / size, (-(room + noise) * scale, noise * scale), "bvls", 1e-15)
         before, mu = mu, mu.copy()
         mu[used] = found.x / scale
         if not curved(model) or np.max(np.abs(mu - before)) <= SETTLED * np.max(np.abs(forces)):
-            repelled = forces[units] >= 0.0
+            repelled = forces[units] >= np.where(was_held[units], noise, 0.0)
             speeds = normals @ (V + mu[used] @ normals)
             sides[units] = np.where(repelled, speeds > 0.0, found.active_mask < 0)
             return np.asarray((found.active_mask == 0) & ~repelled)

@@ -29,6 +29,8 @@ NOISE = 1e-13
 """Distance from a kink, or of a multiplier from its bound, that is rounding, relative to its terms."""
 REST = 1e-14
 """Distance of held units from their kinks, relative to the terms of their input; below `NOISE`."""
+TINY = 1e-300
+"""Keeps quotients with a residual of zero finite."""
 DEPENDENT = 1e-12
 """Eigenvalues of the Gram matrix of normals below this, relative to the largest, count as zero."""
 REFINEMENTS = 8
@@ -141,10 +143,11 @@ def margins(
     data = branch.gated(X)
     noise = NOISE * unit_scales(model, theta, data)
     inputs = xp.where(kinks.sides, 1.0, -1.0) * unit_inputs(model, theta, data) + noise
-    residual = loss.residual(model.outputs(theta, data), y)
+    outputs = model.outputs(theta, data)
+    residual = loss.residual(outputs, y)
     mu = branch.multipliers(theta, X, model.vjp(theta, data, residual) / samples)
     forces = bounds(branch, theta, X, residual, samples, mu)
-    c, noise = forces[..., kinks.units], NOISE * abs(forces).max(-1)[..., None]
+    c, noise = forces[..., kinks.units], rounding(loss, outputs, y, forces)[..., None]
     parts = [
         xp.where(kinks.held, xp.inf, inputs),
         xp.where(kinks.used, noise - mu, xp.inf),
@@ -164,6 +167,19 @@ def bounds(branch: Branch, theta: Array, X: Any, residual: Array, samples: Array
         place = (kinks.units[:, None] == theta.__array_namespace__().arange(len(kinks.sides))) & kinks.used[:, None]
         passed = samples * (mu @ (place * 1.0))
     return slope_gap(model) * unit_forces(model, theta, branch.gated(X), residual, passed) / samples
+
+
+def rounding(loss: AbstractLoss, outputs: Array, y: Array, forces: Array) -> Array:
+    """What rounding leaves of `forces` and of multipliers: relative to them, and to outputs near their labels.
+
+    A unit on a sample that is fitted long before the others has nothing but rounding for mu and for c.
+
+    **Shape**: outputs (..., N), forces (..., U) -> (...).
+    """
+    residual = loss.residual(outputs, y)
+    moved = abs(loss.residual((1.0 + NOISE) * outputs, y) - residual).max(-1)
+    size = abs(residual).max(-1)
+    return (NOISE + moved / (size + TINY)) * abs(forces).max(-1)
 
 
 def watch(

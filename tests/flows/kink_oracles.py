@@ -9,12 +9,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.integrate import solve_ivp
+from scipy.optimize import nnls
 
 import initshape.flows  # noqa: F401 - switches JAX to float64
 from initshape.models import FullyConnected
 
 BEHIND = 1e-12
 """An event is this far behind a kink: units that have just left theirs are no second event by rounding."""
+SAMPLES = 6
+"""Most samples of a random case."""
+NOTHING = 1e-60
+"""Size of a signal that counts as none."""
 
 
 class KinkCase(NamedTuple):
@@ -29,7 +34,7 @@ class KinkCase(NamedTuple):
 def random_case(seed: int, depth: int, activation: str, width: int = 3) -> KinkCase:
     """2 to 6 samples of 3 features, weights of order 0.3 or 1: a few units cross or are held in most of them."""
     rng = np.random.default_rng(seed)
-    samples = int(rng.integers(2, 7))
+    samples = int(rng.integers(2, SAMPLES + 1))
     X, y = rng.normal(size=(samples, 3)), 2.0 * rng.normal(size=samples)
     model = FullyConnected(depth, width, 3, activation)
     return KinkCase(model, rng.normal(size=model.size) * rng.choice([0.3, 1.0]), X, y)
@@ -89,13 +94,14 @@ def followed(case: KinkCase, times: list[float], sides: Any = None) -> Followed:
     t, state, found, log = 0.0, theta, [], []
     for time in times:
         while t < time:
+            slow = max(1.0, t)  # whatever is left to move at late times is slow
             part = solve_ivp(
-                lambda _, z: moving(z, on, held)[0], (t, time), state, method="DOP853", events=event,
-                rtol=1e-11, atol=1e-13, max_step=0.05,
+                lambda _, z: moving(z, on, held)[0], (t, min(time, t + slow)), state, method="DOP853", events=event,
+                rtol=1e-11, atol=1e-13, max_step=0.05 * slow,
             )  # fmt: skip
             t, state = float(part.t[-1]), part.y[:, -1]
             if part.status != 1:
-                break
+                continue
             i, n = (int(k) for k in np.unravel_index(np.argmin(margin(state)), (m, N)))
             if (i, n) not in held:
                 up, down = on.copy(), on.copy()
@@ -125,20 +131,23 @@ class Rounded(NamedTuple):
     uncertainty: float
 
 
-def rounded(case: KinkCase, time: float, width: float = 1e-6) -> Rounded:
-    """Any depth: softplus-like kinks of `width` and half of it by SciPy's Radau, extrapolated to sharp ones."""
+def rounded(case: KinkCase, time: float, width: float = 1e-6, *, plain: bool = False) -> Rounded:
+    """Any depth: softplus-like kinks of `width` and half of it by SciPy's Radau, extrapolated to sharp ones.
+
+    Above the first layer widths are relative to what comes in. Were all of them `width` (`plain`), a layer whose input
+    comes from one unit at its kink would be inside its own rounding: slopes of units that this signal turns on and of
+    those that it turns off are both near 1/2 then, and what they send back no gradient of the network itself near there
+    sends, so that limits of such flows need not solve the inclusion.
+    """
+    model, theta, X, y = case
+    more = max(SAMPLES - len(y), 0)  # one compiled shape: samples of weight zero
+    arguments = (np.pad(X, ((0, more), (0, 0))), np.pad(y, (0, more)), np.pad(np.full(len(y), 1.0 / len(y)), (0, more)))
     ends = []
-    arguments = (
-        jnp.asarray(case.X),
-        jnp.asarray(case.y),
-        case.model.width,
-        case.model.depth,
-        case.model.negative_slope,
-    )
     for eps in (width, 0.5 * width):
+        rest = (*arguments, model.negative_slope, eps, model.width, model.depth, plain)
         end = solve_ivp(
-            lambda _, z, eps=eps: np.asarray(_slope(z, *arguments, eps)), (0.0, time), case.theta, method="Radau",
-            jac=lambda _, z, eps=eps: np.asarray(_jacobian(z, *arguments, eps)), rtol=1e-9, atol=1e-12,
+            lambda _, z, rest=rest: np.asarray(_slope(z, *rest)), (0.0, time), theta, method="Radau",
+            jac=lambda _, z, rest=rest: np.asarray(_jacobian(z, *rest)), rtol=1e-9, atol=1e-12,
         )  # fmt: skip
         assert end.success
         ends.append(end.y[:, -1])
@@ -146,22 +155,36 @@ def rounded(case: KinkCase, time: float, width: float = 1e-6) -> Rounded:
     return Rounded(limit, float(np.linalg.norm(ends[1] - ends[0]) / np.linalg.norm(limit)))
 
 
-@partial(jax.jit, static_argnums=(3, 4, 5))
-def _slope(theta: Any, X: Any, y: Any, m: int, depth: int, s: float, eps: float) -> Any:
+@partial(jax.jit, static_argnums=(6, 7, 8))
+def _slope(theta: Any, X: Any, y: Any, weights: Any, s: Any, eps: Any, m: int, depth: int, plain: bool) -> Any:
     def loss(z: Any) -> Any:
-        signal, begin = X.T, 0
+        signal, begin, width = X.T, 0, eps
         for rows, columns in [(m, X.shape[1]), *[(m, m)] * (depth - 2), (1, m)]:
             raw = z[begin : begin + rows * columns].reshape(rows, columns) @ signal
             begin += rows * columns
-            signal = s * raw + (1.0 - s) * eps * jnp.logaddexp(0.0, raw / eps)
-        return ((raw[0] - y) ** 2).sum() / (2 * len(y))
+            signal = s * raw + (1.0 - s) * width * jnp.logaddexp(0.0, raw / width)
+            width = eps if plain else eps * jnp.sqrt((signal**2).sum(0) + NOTHING**2)
+        return (weights * (raw[0] - y) ** 2).sum() / 2.0
 
     return -jax.grad(loss)(theta)
 
 
-@partial(jax.jit, static_argnums=(3, 4, 5))
-def _jacobian(theta: Any, X: Any, y: Any, m: int, depth: int, s: float, eps: float) -> Any:
-    return jax.jacfwd(lambda z: _slope(z, X, y, m, depth, s, eps))(theta)
+@partial(jax.jit, static_argnums=(6, 7, 8))
+def _jacobian(theta: Any, X: Any, y: Any, weights: Any, s: Any, eps: Any, m: int, depth: int, plain: bool) -> Any:
+    return jax.jacfwd(lambda z: _slope(z, X, y, weights, s, eps, m, depth, plain))(theta)
+
+
+def off_the_inclusion(case: KinkCase, before: Any, after: Any) -> float:
+    """Relative distance of after - before from the cone of the gradients around: zero for solutions of the inclusion.
+
+    Clarke's subdifferential is the convex hull of gradients at points nearby, which are drawn, off all kinks.
+    """
+    model, _, X, y = case
+    points = 0.5 * (before + after) + 1e-6 * np.random.default_rng(0).normal(size=(200, model.size))
+    gradients = np.array([model.vjp(point, X, y - model.outputs(point, X)) for point in points])
+    moved = after - before
+    _, missed = nnls(gradients.T / np.linalg.norm(gradients), moved / np.linalg.norm(moved))
+    return float(missed)
 
 
 def descended(case: KinkCase, time: float, step: float) -> Any:

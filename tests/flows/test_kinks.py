@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kink_oracles import KinkCase, descended, followed, random_case, rounded
+from kink_oracles import KinkCase, descended, followed, off_the_inclusion, random_case, rounded
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
@@ -161,18 +161,52 @@ def test_looser_tolerances_see_the_same_events() -> None:
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("seed", [1, 4, 7])
+@pytest.mark.parametrize("seed", [9, 10, 12])
 def test_completion_stays_on_the_branch_of_the_limit(activation: str, seed: int) -> None:
     case = random_case(seed, 2, activation)
     completed = integrate(*case, FlowSettings())
     integrated = integrate(*case, FlowSettings(completion=False, rtol=1e-10, relative_residual=1e-10))
-    if completed.outcome is not Outcome.converged:
-        assert integrated.outcome is completed.outcome
-        return
+    assert completed.outcome is integrated.outcome is Outcome.converged
+    assert completed.effort["kinks"] == integrated.effort["kinks"] > 0
     assert completed.relative_residual <= 1e-10
     assert apart(completed.theta, integrated.theta) < 1e-7
     (want,), _ = followed(case, [completed.time])
     assert apart(flow(case, completed.time).theta, want) < 1e-7
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_saddle_is_one_with_completion_and_without(activation: str) -> None:
+    case = random_case(7, 2, activation)
+    for settings in (FlowSettings(), FlowSettings(completion=False, rtol=1e-10, relative_residual=1e-10)):
+        assert integrate(*case, settings).outcome is Outcome.saddle
+
+
+def test_a_unit_stays_held_when_its_sample_is_fitted_long_before_the_others() -> None:
+    """Force and multiplier are nothing but rounding then: the residual is a difference of output and label."""
+    case = random_case(4, 2, "relu")
+    completed = integrate(*case, FlowSettings())
+    assert (completed.outcome, completed.effort["kinks"]) == (Outcome.converged, 3)
+    for rtol in (1e-8, 1e-10):
+        found = integrate(*case, FlowSettings(completion=False, rtol=rtol, relative_residual=1e-12))
+        assert (found.outcome, found.effort["kinks"]) == (Outcome.converged, 3)
+        assert apart(found.theta, completed.theta) < 1e-7
+
+
+def test_a_unit_that_alone_feeds_a_layer_moves_as_the_inclusion_of_the_whole_network_says() -> None:
+    """Its sample turns on one unit above and turns off two; those never send anything back, whatever its own slope.
+
+    Slopes chosen layer by layer (the chain rule, which kinks of one width everywhere obey) hold it a while longer.
+    """
+    case = random_case(1144, 3, "relu")
+    for time in (0.3, 0.72, 1.0):  # held on its kink; just released; and on
+        assert off_the_inclusion(case, *(flow(case, t, rtol=1e-10).theta for t in (time, time + 1e-3))) < 1e-6
+    layerwise = [rounded(case, t, 1e-8, plain=True).theta for t in (0.72, 0.721)]
+    assert off_the_inclusion(case, *layerwise) > 5e-5
+    found = flow(case, 5.0)
+    assert apart(found.theta, rounded(case, 5.0, 1e-9).theta) < 1e-6
+    coarse, fine = (apart(descended(case, 5.0, step), found.theta) for step in (1e-3, 2.5e-4))
+    assert fine < min(1e-3, 0.5 * coarse)
+    assert apart(rounded(case, 5.0, 1e-8, plain=True).theta, found.theta) > 0.05
 
 
 # -- starts on a kink
@@ -336,5 +370,5 @@ def test_hundreds_of_three_layer_networks(activation: str) -> None:
         worst = max(worst, apart(found.theta, want.theta))
         assert apart(found.theta, want.theta) < max(1e-6, 2.0 * want.uncertainty), (seed, found.stopped_by)
     print(f"{activation}: theta {worst:.1e}, judged {judged:.0f}, ended at kinks {stopped:.0f}")
-    assert judged >= 180
-    assert stopped <= 50
+    assert judged >= 190
+    assert stopped <= 20
