@@ -12,6 +12,7 @@ from initshape.regularizers.base import Array
 from initshape.regularizers.constraints import INCONSISTENT, Constraints
 from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, without_answer
+from initshape.regularizers.least_norm import least_norm
 from initshape.regularizers.quadratic import QuadraticPotential, nearest_interpolator
 from initshape.regularizers.references import CHIZAT_2019, JACOT_2018
 from initshape.regularizers.tangent_metric import TangentMetric
@@ -52,13 +53,17 @@ def _fit_diagonal(dataset: Dataset, model: Diagonal, theta0: Array) -> Fit:
     w0, metric = model.predictor(theta0), predictor_kernel(model, theta0)
     frozen = int(np.sum(metric == 0.0))
     claim = _claim(Condition(name="every coordinate moves to first order", holds=frozen == 0, value=frozen))
-    root = np.sqrt(metric)
-    constraints = Constraints.of(dataset.X * root, dataset.y)
-    if not constraints.consistent:
+    w: Array | None
+    if frozen == 0 and np.ptp(metric) == 0.0 and not np.any(w0):
+        constraints, w = least_norm(dataset)  # every coordinate weighs the same
+    else:
+        root = np.sqrt(metric)
+        constraints = Constraints.of(dataset.X * root, dataset.y)
+        w = nearest_interpolator(constraints, w0=w0, root=root) if constraints.consistent else None
+    if w is None:
         return without_answer(ENTRY.name, claim, Outcome.infeasible, inconsistent(constraints, frozen), started)
-    w = nearest_interpolator(constraints, w0=w0, root=root)
     q = QuadraticPotential(w0=w0, metric=metric)
-    return with_answer(ENTRY.name, claim, Outcome.converged, w, q, dataset, iterations=1, started=started)
+    return with_answer(ENTRY.name, claim, Outcome.converged, w.copy(), q, dataset, iterations=1, started=started)
 
 
 def _fit_chain(dataset: Dataset, model: AbstractModel, theta0: Array, layers: list[Array]) -> Fit:

@@ -9,11 +9,10 @@ import numpy as np
 from initshape.datasets import Dataset
 from initshape.models import AbstractModel
 from initshape.regularizers.base import Array
-from initshape.regularizers.constraints import Constraints
 from initshape.regularizers.entry import ClosedForm, Entry
 from initshape.regularizers.fit import Claim, Fit, inconsistent, with_answer, without_answer
-from initshape.regularizers.per_dataset import constraints_of, once_per_dataset
-from initshape.regularizers.quadratic import QuadraticPotential, nearest_interpolator
+from initshape.regularizers.least_norm import least_norm
+from initshape.regularizers.quadratic import QuadraticPotential
 from initshape.regularizers.references import GUNASEKAR_2018
 from initshape.spec.outcome import Exactness, Outcome
 
@@ -26,21 +25,12 @@ def fit(dataset: Dataset, model: AbstractModel, theta0: Array) -> Fit:
     """
     started = time.perf_counter()
     claim = Claim(exactness=Exactness.baseline, theorem=None, citations=ENTRY.citations)
-    constraints, w = _solved(dataset)
+    constraints, w = least_norm(dataset)
     if w is None:
         return without_answer(ENTRY.name, claim, Outcome.infeasible, inconsistent(constraints), started)
     q = QuadraticPotential(w0=np.zeros(dataset.dimension), metric=np.ones(dataset.dimension))
     w = w.copy()
     return with_answer(ENTRY.name, claim, Outcome.converged, w, q, dataset, iterations=1, started=started)
-
-
-@once_per_dataset
-def _solved(dataset: Dataset) -> tuple[Constraints, Array | None]:
-    constraints = constraints_of(dataset)
-    if not constraints.consistent:
-        return constraints, None
-    zero, one = np.zeros(dataset.dimension), np.ones(dataset.dimension)
-    return constraints, nearest_interpolator(constraints, w0=zero, root=one)
 
 
 def closed_form(model: AbstractModel, theta0: Array) -> ClosedForm:

@@ -8,7 +8,7 @@ from network_oracles import relative
 from neuron_oracles import neuron_flow
 
 from initshape.datasets import Dataset
-from initshape.models import AbstractModel, FullyConnected, SingleNeuron
+from initshape.models import AbstractModel, Diagonal, FullyConnected, SingleNeuron
 from initshape.regularizers import Fit, evaluate_kkt, fit
 from initshape.regularizers.tangent_norm import TangentNorm
 from initshape.spec.outcome import Exactness, Outcome
@@ -157,3 +157,22 @@ def test_dead_networks_cannot_be_linearised() -> None:
     assert answer.outcome is Outcome.infeasible
     assert answer.reason is not None
     assert not answer.conditions[0].holds
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("spread", [0.0, 0.7])
+@pytest.mark.parametrize("bias", [0.0, 0.3])
+def test_diagonal_networks(depth: int, spread: float, bias: float) -> None:
+    """Equal coordinates weigh the same and share the least-norm interpolator; all others have their own."""
+    X, y = gaussian(7, 4, 9)
+    rng = np.random.default_rng(depth)
+    layers = np.broadcast_to(0.8 * np.exp(spread * rng.normal(size=(1, 1, 9))), (2, depth, 9)).copy()
+    layers[1] -= bias
+    model, theta = Diagonal(depth, 9), layers.reshape(-1)
+    first, again = solve(model, theta, X, y), solve(model, theta, X, y)
+    assert first.w is not None
+    assert again.w is not None
+    assert relative(X @ first.w, model.predictor(theta) @ X.T + model.jvp(theta, X, lazy(model, theta, X, y))) < 1e-12
+    expected = model.predictor(theta) + model.jvp(theta, np.eye(9), lazy(model, theta, X, y))
+    assert relative(first.w, expected) < 1e-12
+    np.testing.assert_array_equal(first.w, again.w)
