@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from initshape.spec.problem import ProblemError, SpecError
-from initshape.store import idempotency
 from service import batches
 from service.auth import Member
 from service.bodies import LINES, read_lines
-from service.errors import BAD_REQUEST, FULL, INVALID, INVALID_PARAMETER, TOO_LARGE, UNSUPPORTED, InvalidParameterError
+from service.errors import BAD_REQUEST, FULL, INVALID, INVALID_PARAMETER, TOO_LARGE, UNSUPPORTED
 from service.examples import BATCHES
+from service.idempotency import IdempotencyKey, hold_to
 from service.openapi import Responses, problems
 from service.schemas import LineAnswer
 from service.services import AppServices
@@ -29,13 +29,6 @@ _ANSWER: Responses = {
         "content": {LINES[0]: {"schema": {"type": "string"}}},
     }
 }
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key", min_length=1, max_length=200, pattern="^[!-~]+$",
-        description="Refuses another body under the same key for a day. The same body may always be sent again.",
-    ),
-]  # fmt: skip
 
 
 @router.post(
@@ -56,15 +49,7 @@ async def submit_batch(
     texts = await read_lines(request, services.settings.max_batch)
     lines = batches.lines_of(texts)
     _refuse_number(len(lines), services.settings.max_batch_lines)
-    if idempotency_key is not None:
-        body = b"\n".join(texts)
-        earlier = await services.store.run(idempotency.remember(caller.user, f"batch:{idempotency_key}", body, "batch"))
-        if earlier is not None and not earlier.same:
-            problem = ProblemError(
-                pointer="/header/idempotency-key", value=idempotency_key, allowed=None,
-                hint="take a new key for a new body",
-            )  # fmt: skip
-            raise InvalidParameterError("The key was used for another body.", errors=(problem,))
+    await hold_to(services, caller.user, "batch", idempotency_key, b"\n".join(texts), "batch")
     answers = await batches.submit(services, caller.user, lines)
     return Response(await services.in_thread(lambda: _encode(answers)), media_type=LINES[0])
 

@@ -29,6 +29,7 @@ from service.errors import (
     NotFoundError,
 )
 from service.examples import EXPERIMENTS
+from service.idempotency import IdempotencyKey, hold_to
 from service.openapi import body, problems
 from service.parameters import Cursor, ExperimentPath, Limit, cursor_after, cursor_number, only
 from service.preparation import prepare_experiment, submitter
@@ -53,11 +54,19 @@ Force = Annotated[bool, Query(description="Also stop what others still want; for
     openapi_extra=BODY,
 )
 async def submit_experiment(
-    request: Request, response: Response, services: AppServices, caller: Member, wait: Wait = 0.0
+    request: Request,
+    response: Response,
+    services: AppServices,
+    caller: Member,
+    wait: Wait = 0.0,
+    idempotency_key: IdempotencyKey = None,
 ) -> Accepted:
     """Computes an experiment, unless its result is stored: equal computations have equal ids, whoever asks."""
     read = partial(prepare_experiment, limits=services.settings.limits)
     prepared = await read_document(request, services, read)
+    if idempotency_key is not None:
+        sent = prepared.submission.model_dump_json().encode()
+        await hold_to(services, caller.user, "experiments", idempotency_key, sent, prepared.request.id)
     submission = jobs.submit(prepared.request, submitter(caller.user, prepared.submission))
     done = await (services.store.run if prepared.size <= SMALL else services.run_in_thread)(submission)
     if done.answer is Answer.queued:

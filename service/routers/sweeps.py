@@ -19,6 +19,7 @@ from service.auth import CurrentCaller, Member, may_force
 from service.bodies import read_document
 from service.errors import FULL, INVALID_PARAMETER, NOT_FOUND, NotFoundError
 from service.examples import SWEEPS
+from service.idempotency import IdempotencyKey, hold_to
 from service.openapi import body, problems
 from service.parameters import Cursor, Limit, SweepPath, cursor_after, cursor_number, only
 from service.preparation import PreparedSweep, prepare_sweep, submitter
@@ -46,7 +47,12 @@ Pair = tuple[SweepRecord | None, SweepCounts | None]
     openapi_extra=BODY,
 )
 async def submit_sweep(
-    request: Request, response: Response, services: AppServices, caller: Member, wait: Wait = 0.0
+    request: Request,
+    response: Response,
+    services: AppServices,
+    caller: Member,
+    wait: Wait = 0.0,
+    idempotency_key: IdempotencyKey = None,
 ) -> SweepView:
     """Submits every cell that has no stored result. Sent again, it goes on where it was; nothing is computed twice."""
     prepared = await _prepared(request, services)
@@ -55,6 +61,9 @@ async def submit_sweep(
         "labels": prepared.labels.encode(),
         "submission": prepared.submission.model_dump(mode="json", exclude_none=True),
     }
+    if idempotency_key is not None:
+        sent = prepared.submission.model_dump_json().encode()
+        await hold_to(services, caller.user, "sweeps", idempotency_key, sent, prepared.id)
     answers = await services.run_in_thread(sweeps.submit(prepared.id, stored, prepared.requests, who))
     queued = {answer.id for answer in answers if answer.answer is Answer.queued}
     for queue in {request.queue for request in prepared.requests if request.id in queued}:

@@ -81,6 +81,28 @@ def test_concurrent_identical_submissions_are_one_job(api: httpx2.Client, docume
     assert len(api.get("/v1/experiments").json()["items"]) == 1
 
 
+def test_an_idempotency_key_belongs_to_one_submission(api: httpx2.Client, document: Json) -> None:
+    key = {"Idempotency-Key": "first"}
+    first = api.post("/v1/experiments", json=document, headers=key)
+    again = api.post("/v1/experiments", json=document, headers=key)
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json()["id"] == again.json()["id"]
+
+    other = {**document, "experiment": {**document["experiment"], "flow": {"kind": "none"}}}
+    refused = api.post("/v1/experiments", json=other, headers=key)
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/header/idempotency-key"
+    listed = api.get("/v1/experiments").json()["items"]
+    assert [item["id"] for item in listed] == [first.json()["id"]]  # what was refused was not stored
+    assert api.post("/v1/experiments", json=other, headers={"Idempotency-Key": "second"}).status_code == 202
+    assert api.post("/v1/experiments", json=other, headers={"Idempotency-Key": "a b"}).status_code == 422
+
+    sweep = {"sweep": {"base": document["experiment"], "axes": [{"path": "init.scale", "values": [0.1, 0.2]}]}}
+    assert api.post("/v1/sweeps", json=sweep, headers=key).status_code == 202  # keys of sweeps are their own
+    sweep["sweep"]["axes"][0]["values"] = [0.3]
+    assert api.post("/v1/sweeps", json=sweep, headers=key).status_code == 422
+
+
 def test_missing_content_type_is_json(api: httpx2.Client) -> None:
     answer = api.post("/v1/experiments/validate", content=b'{"experiment": {}}')
     assert "content-type" not in answer.request.headers
