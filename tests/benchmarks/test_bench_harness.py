@@ -56,7 +56,7 @@ def test_one_that_does_not_finish_is_stopped_and_says_how_far_it_came() -> None:
 
 
 def test_one_that_is_stopped_between_feasible_points_tells_its_error() -> None:
-    row = run("SLSQP, exact gradients", Problem(alpha=1e-8, shape=0.5, dimension=200, samples=20), limit=4.0)
+    row = run("SLSQP, exact gradients", Problem(alpha=1e-30, shape=0.5, dimension=400, samples=40), limit=3.0)
     assert not row["finished"]
     assert row["error"] > 1e-6
 
