@@ -27,7 +27,10 @@ class Observer:
     model: Diagonal
     system: DualSystem
     theta0: Array
+    invariants: Array
+    invariant_scale: Array
     targets: Array
+    target_norms: Array
     coordinates: NDArray[np.int64]
 
     @classmethod
@@ -41,7 +44,16 @@ class Observer:
     ) -> Observer:
         """From targets by name."""
         targets = np.array(list(observers.values()), dtype=np.float64).reshape(len(observers), model.dimension)
-        return cls(model, system, theta0, targets, np.array(coordinates, dtype=np.int64).reshape(-1))
+        return cls(
+            model=model,
+            system=system,
+            theta0=theta0,
+            invariants=model.invariants(theta0),
+            invariant_scale=model.invariant_scale(theta0),
+            targets=targets,
+            target_norms=np.linalg.norm(targets, axis=-1),
+            coordinates=np.array(coordinates, dtype=np.int64).reshape(-1),
+        )
 
     def along(self, anchor: AbstractMirrorState, deltas: Array) -> Rows:
         """Rows of the states at nu(anchor) + deltas (B, N)."""
@@ -60,10 +72,9 @@ class Observer:
     def _rows(self, w: Array, theta: Array) -> Rows:
         X, y = self.system.X, self.system.y
         squared = np.sum((y - w @ X.T) ** 2, axis=-1)
-        first, model = self.theta0, self.model
-        scale = np.maximum(model.invariant_scale(theta), model.invariant_scale(first))
-        drift = np.abs(model.invariants(theta) - model.invariants(first)) / np.where(scale > 0.0, scale, 1.0)
-        distances = np.linalg.norm(w[:, None, :] - self.targets, axis=-1) / np.linalg.norm(self.targets, axis=-1)
+        scale = np.maximum(self.model.invariant_scale(theta), self.invariant_scale)
+        drift = np.abs(self.model.invariants(theta) - self.invariants) / np.where(scale > 0.0, scale, 1.0)
+        distances = np.linalg.norm(w[:, None, :] - self.targets, axis=-1) / self.target_norms
         return Rows(
             train_loss=squared / (2.0 * len(y)),
             relative_residual=np.sqrt(squared) / np.linalg.norm(y),
