@@ -5,7 +5,7 @@ from __future__ import annotations
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from regularizer_oracles import balanced_deep, branch_pair, relative_error
 
@@ -133,19 +133,15 @@ def test_gradient_inverts_the_map(seed: int, depth: int, kind: str, shares: tupl
 
 
 @settings(max_examples=12, deadline=None)
-@example(seed=1, depth=6, kind="balanced", shares=(-0.5, -0.625))
 @DRAWS
 def test_convex_between_two_points(seed: int, depth: int, kind: str, shares: tuple[float, float]) -> None:
     """Q(b) >= Q(a) + Q'(a)(b - a) both ways, and Q >= 0."""
     q = many(seed, depth, kind)
     a, b = (at_share(q, share).w for share in shares)
     Qa, Qb = q.terms(a), q.terms(b)
-    # Near zero, w is a difference of products as large as w(0): there it holds their rounding and no digits.
-    told = np.minimum(np.abs(a), np.abs(b)) > 1e4 * EPS * np.abs(q.w0)
     for start, end, low, high in ((a, b, Qa, Qb), (b, a, Qb, Qa)):
         tangent = low + q.gradient(start) * (end - start)
-        convex = high >= tangent - 1e-13 * (np.abs(low) + np.abs(tangent) + np.abs(high))
-        assert np.all(convex[told])
+        assert np.all(high >= tangent - 1e-13 * (np.abs(low) + np.abs(tangent) + np.abs(high)))
     assert np.all(Qa >= 0.0)
 
 
