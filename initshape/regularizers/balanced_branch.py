@@ -63,6 +63,17 @@ class BalancedBranch(AbstractBranch):
             self.alpha**2 * (0.5 * exp_excess(2.0 * self.growth) + exp_excess(-power * self.growth) / power)
         )
 
+    def cost(self) -> Array:
+        """alpha^2 (f(L g) - (L/2) f(2 g))/(L-2) with g the growth and f(a) = e^a - 1, or e^a - 1 - a where g is small.
+
+        The terms linear in g cancel between the two; neither form loses more than a factor L/(L-2).
+        """
+        power, half = self.depth - 2, 0.5 * self.depth
+        far = np.expm1(self.depth * self.growth) - half * np.expm1(2.0 * self.growth)
+        near = exp_excess(self.depth * self.growth) - half * exp_excess(2.0 * self.growth)
+        cost = np.where(np.abs(self.growth) <= 1.0, near, far)
+        return np.where(self.sign == 0.0, 0.0, self.alpha**2 * cost / power)
+
     def extremes(self) -> tuple[Array, Array]:
         return np.where(self.sign < 0.0, -np.inf, 0.0), np.where(self.sign > 0.0, np.inf, 0.0)
 

@@ -46,6 +46,10 @@ class AbstractBranch(ABC):
         """int `change` ds from the initialization to here, >= 0, to full relative accuracy."""
 
     @abstractmethod
+    def cost(self) -> Array:
+        """int s d`product` from the initialization to here, >= 0, to full relative accuracy: s `change` - `area`."""
+
+    @abstractmethod
     def extremes(self) -> tuple[Array, Array]:
         """Infimum and supremum of the product along the whole flow: -inf, 0 or inf; (0, 0) where it cannot move."""
 

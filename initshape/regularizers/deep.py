@@ -9,7 +9,7 @@ import numpy as np
 
 from initshape.regularizers.balanced_branch import balanced
 from initshape.regularizers.base import AbstractMirrorState, AbstractPotential, Array
-from initshape.regularizers.branch import TIED, AbstractBranch
+from initshape.regularizers.branch import TIED, AbstractBranch, Mask
 from initshape.regularizers.general_branch import general
 
 _EPS = float(np.finfo(float).eps)
@@ -57,11 +57,16 @@ class DeepPotential(AbstractPotential):
         return np.where((w >= upper) & (lower < upper), np.inf, R)
 
     def terms(self, w: Array) -> Array:
-        """Q = R (w - w0) - (psi - R w0), the latter the area of both branches: nothing cancels near w0."""
+        """Q = R (w - w0) - area, which does not feel the rounding of R; or the branches' costs, where that cancels.
+
+        It does where a coordinate decays far below its w0: R is huge there, Q is not.
+        """
         lower, upper = self.domain()
         inside = ((lower < w) & (w < upper)) | (w == self.w0)
+        goal = np.where(inside, w, self.w0)
         state = self._at(w)
-        terms = state.R * np.where(inside, w - self.w0, 0.0) - state.plus.area() - state.minus.area()
+        area, cost = state.plus.area() + state.minus.area(), state.plus.cost() + state.minus.cost()
+        terms = np.where(area <= cost, state.R * (goal - self.w0) - area, cost + state.R * self._gap(state, goal))
         return np.where(inside, np.maximum(terms, 0.0), np.inf)
 
     def inverse(self, R: Array) -> Array:
@@ -95,14 +100,9 @@ class DeepPotential(AbstractPotential):
         """
         lower, upper = self.domain()
         goal = np.where((lower < w) & (w < upper), w, self.w0)
-        near = np.abs(goal - self.w0) < 0.5 * np.abs(self.w0)  # there w - w0 is exact, elsewhere w says more
-        size = np.where(near, np.abs(goal - self.w0), np.abs(goal))
-
-        def gap_of(state: DeepState) -> Array:
-            return np.where(near, (goal - self.w0) - state.moved, goal - state.w)
-
+        size = np.where(self._near(goal), np.abs(goal - self.w0), np.abs(goal))
         state = self.start()
-        gap = gap_of(state)
+        gap = self._gap(state, goal)
         done = np.zeros(gap.shape, dtype=bool)
         for _ in range(_LONGEST_SEARCH):
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -115,15 +115,23 @@ class DeepPotential(AbstractPotential):
             change = np.where(done, 0.0, change)
             for _ in range(60):
                 moved, _ = state.advance(change)
-                new_gap = gap_of(moved)
+                new_gap = self._gap(moved, goal)
                 worse = (np.sign(new_gap) != np.sign(gap)) & (np.abs(new_gap) >= 0.9 * np.abs(gap)) & ~done
                 if not np.any(worse):
                     break
                 change = np.where(worse, 0.5 * change, change)
             # at the rounding floor the gap no longer shrinks
-            done |= (np.abs(new_gap) >= np.abs(gap)) & (np.abs(gap) <= 1e-12 * (size + np.abs(self.w0)))
+            done |= (np.abs(new_gap) >= np.abs(gap)) & (np.abs(gap) <= 1e-12 * (size + moved.coarse))
             state, gap = moved, new_gap
         return state
+
+    def _near(self, w: Array) -> Mask:
+        """Where w - w0 is exact; elsewhere w says more."""
+        return np.asarray(np.abs(w - self.w0) < 0.5 * np.abs(self.w0))
+
+    def _gap(self, state: DeepState, w: Array) -> Array:
+        """w less the state's, in whichever terms are finer."""
+        return np.where(self._near(w), (w - self.w0) - state.moved, w - state.w)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +140,7 @@ class DeepState(AbstractMirrorState):
 
     `moved` = w - w(0) is a sum of two terms of one sign. w is w(0) + moved or the difference of the two products,
     whichever rounds less: lazy coordinates live in the last digits of the products, decaying ones in those of w(0).
+    `coarse` is the size of the numbers that w was made of.
     """
 
     plus: AbstractBranch
@@ -140,6 +149,7 @@ class DeepState(AbstractMirrorState):
     w0: Array
     moved: Array
     w: Array
+    coarse: Array
     slope: Array
 
     @classmethod
@@ -150,7 +160,8 @@ class DeepState(AbstractMirrorState):
         by_change = np.abs(w0) + np.abs(rise) + np.abs(fall)
         by_product = np.abs(plus.product) + np.abs(minus.product)
         w = np.where(by_change <= by_product, w0 + moved, plus.product - minus.product)
-        return cls(plus=plus, minus=minus, R=R, w0=w0, moved=moved, w=w, slope=plus.slope + minus.slope)
+        coarse = np.minimum(by_change, by_product)
+        return cls(plus=plus, minus=minus, R=R, w0=w0, moved=moved, w=w, coarse=coarse, slope=plus.slope + minus.slope)
 
     def layers(self, initial: Array) -> Array:
         """All layers here, from those at R = 0. **Shape**: (2, L, d) -> (2, L, d)."""

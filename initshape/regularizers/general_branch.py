@@ -14,6 +14,10 @@ from initshape.regularizers.branch import GROWTH, TIED, AbstractBranch, Mask
 _EPS = float(np.finfo(float).eps)
 _LINEAR = 1e-20
 """(z/u)^2 for all other layers below which ds/dtau is constant to rounding."""
+_UNSEEN = 345.0
+"""z^2 = e^-690 scale^2 is at the end of double precision."""
+_VANISHED = 25.0
+"""e^-50 of a product is nothing to rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +28,7 @@ class BranchShape:
     that z may pass through 0; z = +-scale e^(+-tau) where the two are tied, and z keeps its sign. In both cases
     ds/dtau = 1/P, P = prod_{l >= 2} sqrt(z^2 + c_l) > 0: smooth, without the small scale.
 
-    **Shape**: `z0`, `scale`, `side` (d,); `c`, `sizes` (L-1, d), all layers but the smallest, in order of size. `side`
+    **Shape**: `z0`, `scale`, `side` (d,); `c` (L-1, d), all layers but the smallest, in order of size. `side`
     is the sign of z0 where tied, else 0. Branches with two zero layers are `frozen`.
     """
 
@@ -32,7 +36,6 @@ class BranchShape:
     scale: Array
     side: Array
     c: Array
-    sizes: Array
     frozen: Mask
 
     @property
@@ -56,7 +59,9 @@ class BranchShape:
     def z_step(self, tau: Array, step: Array) -> Array:
         """z(tau + step) - z(tau), to full relative accuracy."""
         with np.errstate(over="ignore"):
-            tied = self.scale * np.exp(self.side * tau) * self.side * np.expm1(self.side * step)
+            turn = self.side * step
+            larger = self.side * self.scale * np.exp(self.side * tau + np.maximum(turn, 0.0))
+            tied = larger * np.copysign(np.expm1(-np.abs(turn)), turn)
             free = 2.0 * self.scale * np.cosh(tau + 0.5 * step) * np.sinh(0.5 * step)
             return np.where(self.side == 0.0, free, tied)
 
@@ -71,12 +76,12 @@ class BranchShape:
         """z prod_{l >= 1} sqrt(z^2 + c_l)."""
         return np.where(self.frozen, 0.0, z * np.sqrt(z * z + self.c[0]) * self.rate(z))
 
-    def change(self, z: Array, dz: Array) -> Array:
-        """product(z) - product(z0) with dz = z - z0: by a telescoping sum whose terms have one sign."""
+    def change(self, z: Array, dz: Array, origin: Array) -> Array:
+        """product(z) - product(origin) with dz = z - origin: by a telescoping sum whose terms have one sign."""
         square, head, total = z * z, z, dz
-        for c, size in zip(self.c, self.sizes, strict=True):
-            now = np.sqrt(square + c)
-            total = total * size + head * (dz * (z + self.z0) / (now + size))
+        for c in self.c:
+            now, then = np.sqrt(square + c), np.sqrt(origin * origin + c)
+            total = total * then + head * (dz * (z + origin) / (now + then))
             head = head * now
         return np.where(self.frozen, 0.0, total)
 
@@ -105,7 +110,7 @@ class GeneralBranch(AbstractBranch):
     @cached_property
     def change(self) -> Array:  # type: ignore[override]
         """Product minus initial product."""
-        return self.shape.change(self._z, self.dz)
+        return self.shape.change(self._z, self.dz, self.shape.z0)
 
     @cached_property
     def slope(self) -> Array:  # type: ignore[override]
@@ -113,22 +118,24 @@ class GeneralBranch(AbstractBranch):
         return self.shape.slope(self._z)
 
     def reach(self, forward: Mask) -> Array:
-        """The integral of 1/P over the tau that multiply |z| by e^(8/L); no limit where ds/dtau is constant."""
+        """The integral of 1/P over the tau that multiply |z| by e^(8/L), and over those where ds/dtau is constant."""
         length = np.where(forward, 1.0, -1.0) * GROWTH / self.shape.depth
         panels = int(np.ceil(GROWTH / self.shape.depth))
         total = np.zeros_like(self.grown)
         for k in range(panels):
             total += np.abs(self._time(self._tau + length * (k / panels), length / panels))
-        return np.where(self.shape.frozen | self._linear(self._tau, forward), np.inf, total)
+        stride = self._stride(self._tau, forward)
+        return np.where(self.shape.frozen, np.inf, total + (stride - 1.0) / self.shape.rate(self._z))
 
     def advance(self, ds: Array) -> tuple[Self, Array]:
-        """Newton in tau for the time ds, in steps of at most 1, each step's time by one panel of quadrature."""
+        """Newton in tau for the time ds, in steps of at most 1 unless ds/dtau is constant, one panel of nodes each."""
         shape = self.shape
         left = np.where(shape.frozen, 0.0, ds)
         tau, total = self._tau, np.zeros_like(ds)
         for _ in range(100):
             step = left * shape.rate(shape.z(tau))
-            step = np.where(self._linear(tau, left > 0.0), step, np.clip(step, -1.0, 1.0))
+            stride = self._stride(tau, left > 0.0)
+            step = np.clip(step, -stride, stride)
             moving = np.abs(step) > 4.0 * _EPS * np.abs(total)
             if not np.any(moving):
                 break
@@ -139,14 +146,14 @@ class GeneralBranch(AbstractBranch):
         return moved, dz * (self._z + 0.5 * dz)
 
     def area(self) -> Array:
-        panels = max(1, int(np.ceil(np.max(np.abs(self.grown), initial=0.0))))
-        nodes, weights = _gauss(20)
-        width, total = self.grown / panels, np.zeros_like(self.grown)
-        for k in range(panels):
-            grown = width * (k + nodes[:, None])
-            z, dz = self.shape.z(self.shape.tau0 + grown), self.shape.z_step(self.shape.tau0, grown)
-            total += width * (weights @ (self.shape.change(z, dz) / self.shape.rate(z)))
-        return np.where(self.shape.frozen, 0.0, total)
+        shape, felt = self.shape, self._felt
+        rest = (self.grown - felt) * shape.product(shape.z0) / shape.rate(shape.z(shape.tau0 + felt))
+        return self._swept(shape.tau0, felt, shape.z0) - np.where(shape.frozen, 0.0, rest)
+
+    def cost(self) -> Array:
+        """int (product here - product) ds, by parts: one sign, so nothing cancels."""
+        tau = self.shape.tau0 + self._felt
+        return self._swept(tau, -self._felt, self.shape.z(tau))
 
     def extremes(self) -> tuple[Array, Array]:
         rest = self.shape.frozen
@@ -164,12 +171,32 @@ class GeneralBranch(AbstractBranch):
         return np.where(self.shape.frozen, initial, layers)
 
     @cached_property
+    def _felt(self) -> Array:
+        """`grown`, ended where a product that decays like e^-tau is zero to rounding and ds/dtau constant."""
+        shape = self.shape
+        with np.errstate(divide="ignore"):
+            ratio = np.log(np.abs(shape.z0)) - 0.5 * np.log(_LINEAR * shape.c[1])
+        limit = np.where(shape.side * self.grown < 0.0, np.maximum(ratio, _VANISHED), np.inf)
+        return np.clip(self.grown, -limit, limit)
+
+    @cached_property
     def _tau(self) -> Array:
         return self.shape.tau0 + self.grown
 
     @cached_property
     def _z(self) -> Array:
         return self.shape.z(self._tau)
+
+    def _swept(self, tau: Array, step: Array, origin: Array) -> Array:
+        """int (product - product(origin)) ds over [tau, tau + step], z(tau) = origin."""
+        panels = max(1, int(np.ceil(np.max(np.abs(step), initial=0.0))))
+        nodes, weights = _gauss(20)
+        width, total = step / panels, np.zeros_like(step)
+        for k in range(panels):
+            gone = width * (k + nodes[:, None])
+            z, dz = self.shape.z(tau + gone), self.shape.z_step(tau, gone)
+            total += width * (weights @ (self.shape.change(z, dz, origin) / self.shape.rate(z)))
+        return np.where(self.shape.frozen, 0.0, total)
 
     def _time(self, tau: Array, step: Array) -> Array:
         """int 1/P over [tau, tau + step], |step| <= 1: 20 nodes, or 8 where the step is short."""
@@ -189,15 +216,20 @@ class GeneralBranch(AbstractBranch):
 
     def _of(self, mask: Mask) -> GeneralBranch:
         s = self.shape
-        part = BranchShape(s.z0[mask], s.scale[mask], s.side[mask], s.c[:, mask], s.sizes[:, mask], s.frozen[mask])
+        part = BranchShape(s.z0[mask], s.scale[mask], s.side[mask], s.c[:, mask], s.frozen[mask])
         return GeneralBranch(part, self.grown[mask], self.dz[mask])
 
-    def _linear(self, tau: Array, forward: Mask) -> Mask:
-        """Where z shrinks towards 0 and no longer matters beside the other layers."""
-        shrinking = self.shape.side == np.where(forward, -1.0, 1.0)
-        if not np.any(shrinking):
-            return np.zeros(shrinking.shape, dtype=np.bool_)
-        return np.asarray(shrinking & (self.shape.z(tau) ** 2 <= _LINEAR * self.shape.c[1]), dtype=np.bool_)
+    def _stride(self, tau: Array, forward: Mask) -> Array:
+        """How far tau may move at once: 1; more where z stays too small to matter beside the other layers.
+
+        Without end where z shrinks; where it grows, until the product could be told from zero.
+        """
+        shape, stride = self.shape, np.ones_like(tau)
+        if np.any(shape.side):
+            below = (shape.side != 0.0) & (shape.z(tau) ** 2 <= _LINEAR * shape.c[1])
+            shrinking = shape.side == np.where(forward, -1.0, 1.0)
+            stride = np.where(below, np.where(shrinking, np.inf, np.maximum(stride, -shape.side * tau - _UNSEEN)), 1.0)
+        return stride
 
 
 @cache
@@ -222,7 +254,6 @@ def general(signs: Array, sizes: Array) -> GeneralBranch:
         scale=np.where(tied, smallest, np.sqrt(c[0])),
         side=np.where(tied, sign, 0.0),
         c=c,
-        sizes=others,
         frozen=frozen,
     )
     zero = np.zeros_like(smallest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from regularizer_oracles import balanced_deep, branch_pair, relative_error
 
@@ -67,6 +67,30 @@ def test_any_shape_against_quadrature(depth: int, kind: int) -> None:
             loss = EPS * float((abs(w) + abs(q.w0[0])) / slope) / abs(R)
             assert abs(q.gradient(point)[0] / R - 1.0) <= 2e-14 + 2 * loss
             assert relative_error(q.terms(point)[0], exact_Q) <= 4e-14 + 4 * loss
+
+
+@pytest.mark.parametrize("depth", [3, 4, 6])
+@pytest.mark.parametrize("spread", [0.0, 0.1])
+def test_value_of_a_coordinate_that_decays_far_below_its_start(depth: int, spread: float) -> None:
+    """R grows without bound there, R w(0) exceeds Q by up to nine decades. Both codes; in the second two layers tie."""
+    plus = np.full(depth, 2.8)
+    plus[2:] += spread * np.arange(1, depth - 1)
+    layers = np.stack([plus, np.full(depth, 0.01)])
+    q = DeepPotential.of(layers[:, :, None])
+    assert isinstance(q.plus, GeneralBranch if spread else BalancedBranch)
+    blow_up = 100.0 ** (depth - 2) / (depth - 2)
+    for share in (1e-6, 1e-3, 0.1, 0.5, 0.99):
+        R = -share * blow_up
+        w, at_R, slope = branch_pair(layers, R)
+        point = float(w)
+        exact = at_R + R * (point - w)  # the double nearest to w; the second order is below 1e-30
+        # w is a product of rounded factors, near w(0) a difference of such
+        size = abs(point) + (abs(q.w0[0]) if point > 0.5 * q.w0[0] else 0.0)
+        loss = EPS * size / float(slope) / abs(R)
+        assert relative_error(q.terms(np.array([point]))[0], exact) <= 1e-14 + 4 * loss * min(
+            1.0, abs(R * point / float(exact))
+        )
+        assert abs(q.gradient(np.array([point]))[0] / R - 1.0) <= 1e-14 + 2 * depth * loss
 
 
 @pytest.mark.parametrize("depth", [3, 4, 6])
@@ -134,6 +158,7 @@ def test_gradient_inverts_the_map(seed: int, depth: int, kind: str, shares: tupl
 
 @settings(max_examples=12, deadline=None)
 @DRAWS
+@example(seed=1, depth=6, kind="balanced", shares=(-0.5, -0.625))  # w(0) = 514, w = 1e-13, R = -8e6, Q = 4
 def test_convex_between_two_points(seed: int, depth: int, kind: str, shares: tuple[float, float]) -> None:
     """Q(b) >= Q(a) + Q'(a)(b - a) both ways, and Q >= 0."""
     q = many(seed, depth, kind)
