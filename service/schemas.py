@@ -137,7 +137,10 @@ class JobSummary(Answer):
 
 
 class JobPage(Answer):
-    """Newest first. Ask again with `cursor=next` for older ones; null at the end."""
+    """Newest first. Ask again with `cursor=next` for older ones; null at the end.
+
+    With filters a page may be short, even empty, and be continued: each looks at a bounded number of experiments.
+    """
 
     items: tuple[JobSummary, ...]
     next: str | None

@@ -189,14 +189,20 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
     status: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Only those of this user.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="Only those with this value of a field: init.shape=0.5. May be repeated.")
+    ] = None,
     as_json: Json = False,
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
     """Experiments, newest first."""
-    filters = {name: value for name, value in (("status", status), ("tag", tag)) if value is not None}
+    given = (("status", status), ("tag", tag), ("owner", owner))
+    filters = {name: value for name, value in given if value is not None}
+    fields = dict(_field_and_value(text) for text in where or [])
     with _connect(url, data_dir) as client:
-        found = list(client.experiments(limit=limit, **filters))
+        found = list(client.experiments(limit=limit, where=fields, **filters))
     if as_json:
         show.as_json(found)
         return
@@ -294,6 +300,14 @@ def demo(
     from initshape.demo import Demo
 
     raise typer.Exit(Demo(data_dir, output, workers or _cores(), sweep, distance).run())
+
+
+def _field_and_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        complain(f"{text!r} is no filter: write FIELD=VALUE, such as init.shape=0.5.")
+        raise typer.Exit(Exit.bad_input)
+    return name.strip(), value.strip()
 
 
 def _cores() -> int:
