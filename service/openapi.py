@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from initshape.spec.edit import ExperimentEdit, SweepEdit
 from initshape.spec.evaluation import FormulaEvaluation, InitEvaluation
 from initshape.spec.evaluation_figure import RegularizerFigure
 from initshape.spec.experiment import Submission
@@ -28,7 +29,15 @@ TAGS = [
     {"name": "health", "description": "For load balancers and operators."},
     {"name": "problems", "description": "The kinds of problem details."},
 ]
-_REQUESTS = (Submission, SweepSubmission, InitEvaluation, FormulaEvaluation, RegularizerFigure)
+_REQUESTS = (
+    Submission,
+    SweepSubmission,
+    ExperimentEdit,
+    SweepEdit,
+    InitEvaluation,
+    FormulaEvaluation,
+    RegularizerFigure,
+)
 _TEMPLATE = "#/components/schemas/{model}"
 
 Responses = dict[int | str, dict[str, Any]]

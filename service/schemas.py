@@ -91,6 +91,8 @@ class Job(Answer):
     finished: datetime | None
     submitters: tuple[SubmitterView, ...]
     attempts: tuple[AttemptView, ...]
+    pinned: Annotated[bool, Field(description="The result is kept for ever.")]
+    pinned_by: Annotated[tuple[str, ...], Field(description="Who keeps it: user:NAME, and sweep:ID of kept sweeps.")]
     links: Links
 
 
@@ -133,6 +135,7 @@ class JobSummary(Answer):
     owner: str
     created: datetime
     finished: datetime | None
+    pinned: bool
     links: Links
 
 
@@ -205,10 +208,19 @@ class SweepView(Answer):
     counts: Counts
     name: str | None
     tags: tuple[str, ...]
+    notes: str | None
     owner: str
     created: datetime
+    kept: Annotated[bool, Field(description="It and the results of its cells are kept for ever.")]
     axes: Annotated[dict[str, str], Field(description="Swept path -> its column in the table.")]
     links: Links
+
+
+class SweepDeletion(Answer):
+    """The sweep is forgotten."""
+
+    id: SweepId
+    answer: Literal["deleted"] = "deleted"
 
 
 class SweepProgress(Answer):

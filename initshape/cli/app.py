@@ -184,6 +184,35 @@ def figure(
     print(path)
 
 
+@app.command()
+def edit(
+    id: Id,
+    name: Annotated[str | None, typer.Option(help="A new name; empty takes it away.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="May be repeated; replaces all tags, empty: none.")] = None,
+    notes: Annotated[str | None, typer.Option(help="New notes; empty takes them away.")] = None,
+    keep: Annotated[
+        bool | None, typer.Option("--keep/--no-keep", help="Keep what was computed for ever, or for 90 days.")
+    ] = None,
+    as_json: Json = False,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Change the labels of an experiment or a sweep of yours, and how long its results are kept."""
+    from initshape.client import is_sweep
+
+    given = {
+        "name": name or None,
+        "tags": [one for one in tag or [] if one],
+        "notes": notes or None,
+        "kept" if is_sweep(id) else "pinned": keep,
+    }
+    said = (name is not None, tag is not None, notes is not None, keep is not None)
+    changes = {field: value for (field, value), wanted in zip(given.items(), said, strict=True) if wanted}
+    with _connect(url, data_dir) as client:
+        found = client.edit(id, **changes)
+    show.as_json(found) if as_json else show.state(found)
+
+
 @app.command("list")
 def list_(
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,

@@ -116,6 +116,17 @@ class Client:
         """State of an experiment or a sweep; with `wait` the answer comes at its end or after so many seconds."""
         return self._json("GET", _path(id), params={"wait": wait} if wait else None, seconds=30.0 + wait)
 
+    def edit(self, id: str, **changes: Any) -> Json:
+        """Changes the caller's labels (name, tags, notes) and keeps what was computed for ever, or no longer.
+
+        `pinned` of an experiment, `kept` of a sweep. Answers the state. Errors: NotPermittedError for that of others.
+        """
+        return self._json("PATCH", _path(id), json=changes)
+
+    def delete(self, id: str) -> Json:
+        """Withdraws the caller from an experiment or from the cells of a sweep; what nobody wants is deleted."""
+        return self._json("DELETE", _path(id), seconds=120.0)
+
     def updates(self, id: str, *, every: float = 1.0, timeout: float | None = None) -> Iterator[Json]:
         """States until the last: whenever something happens and at once at the end.
 

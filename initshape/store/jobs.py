@@ -15,7 +15,7 @@ from typing import Any, Literal
 from initshape.spec.status import Status
 from initshape.spec.uploaded import named_by
 from initshape.store import documents, forecast
-from initshape.store.keys import PART_SECONDS, job_keys, key
+from initshape.store.keys import job_keys, key
 from initshape.store.operation import Command, Operation, Script
 from initshape.store.records import FIELDS, JobRecord, Submitter, decode
 
@@ -92,7 +92,7 @@ def submit_each(wanted: Sequence[tuple[JobRequest, Submitter]]) -> Operation[lis
         document, own = documents.split(request.document)
         parts.update(own)
         scripts.append(_submit(request.id, document, own, request, who, "submit"))
-    stored: list[Command] = [("SET", key("part", name), text, "EX", PART_SECONDS) for name, text in parts.items()]
+    stored: list[Command] = [Script("part", (key("part", name),), (name, text)) for name, text in parts.items()]
     replies = yield [*stored, *scripts]
     return [_submitted(r.id, reply) for (r, _), reply in zip(wanted, replies[len(stored) :], strict=True)]
 
@@ -128,17 +128,24 @@ def delete(job_id: str, user: str, force: bool = False) -> Operation[Stopped]:
     return _stopped(reply)
 
 
+def delete_many(job_ids: Sequence[str], user: str, force: bool = False) -> Operation[list[Stopped]]:
+    """The same for many."""
+    replies = (yield [_stop(job_id, user, force, "delete") for job_id in job_ids]) if job_ids else []
+    return [_stopped(reply) for reply in replies]
+
+
 def read(job_id: str) -> Operation[JobRecord | None]:
     """The whole record, with submitters, attempts and the place in the queue."""
-    values, submitters, attempts, position, result, expected = yield [
+    values, submitters, attempts, position, result, expected, pins = yield [
         ("HMGET", key("job", job_id), *FIELDS),
         ("HGETALL", key("submitters", job_id)),
         ("LRANGE", key("attempts", job_id), 0, -1),
         Script("position", job_keys(job_id), (job_id,)),
         ("EXISTS", key("result", job_id)),
         Script("forecast", job_keys(job_id), (job_id,)),
+        ("SMEMBERS", key("pins", job_id)),
     ]
-    return decode(job_id, values, submitters, attempts, position, bool(result), forecast.decode(expected))
+    return decode(job_id, values, submitters, attempts, position, bool(result), forecast.decode(expected), pins)
 
 
 def read_many(job_ids: Sequence[str]) -> Operation[list[JobRecord | None]]:
