@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from service import errors, openapi, streaming
+from service.cors import Cors
 from service.loopback import LoopbackOnly
 from service.routers import (
     batch,
@@ -44,6 +45,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (experiments, labels, batch, events, results, sweeps, tables, uploads, catalog, health, problems):
         app.include_router(router.router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+    if settings.cors_origins:
+        app.add_middleware(Cors, origins=settings.cors_origins)
     if not settings.auth:
         app.add_middleware(LoopbackOnly)
     return app

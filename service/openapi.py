@@ -64,6 +64,22 @@ def media(*types: str, description: str, conditional: bool = True) -> Responses:
     return found | NOT_MODIFIED if conditional else found
 
 
+def ranges(*types: str) -> Responses:
+    """Documentation of 206."""
+    content = {name: {"schema": {"type": "string", "format": "binary"}} for name in types}
+    return {206: {"description": "The range that was asked for; Content-Range says which.", "content": content}}
+
+
+RANGE_HEADERS: dict[str, Any] = {
+    "parameters": [
+        {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": text}
+        for name, text in (
+            ("Range", "One range of bytes (`bytes=0-99`, `bytes=100-`, `bytes=-100`); others get the whole."),
+            ("If-Range", "The ETag of the first part: the whole comes where the content is another."),
+        )
+    ]
+}
+"""Documentation of the headers that `conditional.ranged` reads."""
 NOT_MODIFIED: Responses = {304: {"description": "Not modified: If-None-Match names the current ETag."}}
 
 

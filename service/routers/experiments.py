@@ -107,8 +107,8 @@ async def list_experiments(
     services: AppServices,
     caller: CurrentCaller,
     status: Status | None = None,
-    owner: Annotated[str | None, Query(max_length=200)] = None,
-    tag: Annotated[str | None, Query(max_length=64)] = None,
+    owner: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    tag: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> JobPage:
