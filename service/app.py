@@ -7,8 +7,21 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from service import errors, openapi, streaming
+from service.cors import Cors
 from service.loopback import LoopbackOnly
-from service.routers import batch, catalog, events, experiments, health, problems, results, sweeps, tables, uploads
+from service.routers import (
+    batch,
+    catalog,
+    events,
+    experiments,
+    health,
+    labels,
+    problems,
+    results,
+    sweeps,
+    tables,
+    uploads,
+)
 from service.services import lifespan
 from service.settings import Settings
 
@@ -29,9 +42,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.release = lambda: None  # replaced by the lifespan: lets long polls go
     errors.install(app)
     streaming.install(app)
-    for router in (experiments, batch, events, results, sweeps, tables, uploads, catalog, health, problems):
+    for router in (experiments, labels, batch, events, results, sweeps, tables, uploads, catalog, health, problems):
         app.include_router(router.router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+    if settings.cors_origins:
+        app.add_middleware(Cors, origins=settings.cors_origins)
     if not settings.auth:
         app.add_middleware(LoopbackOnly)
     return app

@@ -13,7 +13,9 @@ InitshapeError
     ├── ExpiredError            410
     ├── TooLargeError           413
     ├── UnsupportedMediaError   415
+    ├── RangeError              416
     ├── InvalidParameterError   422
+    ├── TooManyStreamsError     429
     └── UnavailableError        503
 """
 
@@ -68,8 +70,10 @@ IN_USE = Kind("in-use", 409, "In use", "A job that waits or runs needs it: delet
 EXPIRED = Kind("expired", 410, "Expired", "The result was there, and its time is over. Submit again to recompute it.")
 TOO_LARGE = Kind("too-large", 413, "Too large", "What is sent or asked for exceeds the limit in `detail`.")
 UNSUPPORTED = Kind("unsupported-media-type", 415, "Unsupported media type", "Send JSON or YAML; uploads as npz or CSV.")
+NO_RANGE = Kind("range-not-satisfiable", 416, "Range not satisfiable", "The range begins behind the end of the file.")
 INVALID = Kind("invalid-document", 422, "Invalid document", "The document breaks the rules that `errors` lists.")
 INVALID_PARAMETER = Kind("invalid-parameter", 422, "Invalid parameter", "A query or path parameter is not valid.")
+STREAMS = Kind("too-many-streams", 429, "Too many streams", "Close one of your event streams, or poll with `?wait=`.")
 INTERNAL = Kind("internal", 500, "Internal error", "A defect of the server; its log has the details.")
 UNAVAILABLE = Kind("unavailable", 503, "Temporarily unavailable", "The store does not answer now: retry later.")
 FULL = Kind("insufficient-storage", 507, "Insufficient storage", "The store takes no more; tell the operator.")
@@ -78,7 +82,7 @@ KINDS = {
     kind.slug: kind
     for kind in (
         BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, NOT_READY, EXPIRED, TOO_LARGE, UNSUPPORTED,
-        INVALID, INVALID_PARAMETER, INTERNAL, UNAVAILABLE, FULL, IN_USE,
+        INVALID, INVALID_PARAMETER, INTERNAL, UNAVAILABLE, FULL, IN_USE, NO_RANGE, STREAMS,
     )
 }  # fmt: skip
 _BY_STATUS = {400: BAD_REQUEST, 401: UNAUTHORIZED, 403: FORBIDDEN, 404: NOT_FOUND, 405: NOT_ALLOWED, 413: TOO_LARGE,
@@ -158,10 +162,29 @@ class UnsupportedMediaError(ServiceError):
     kind = UNSUPPORTED
 
 
+class RangeError(ServiceError):
+    """No byte of the range exists. The size goes with it, so that the caller can ask again."""
+
+    kind = NO_RANGE
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The file has {size} bytes.", headers={"Content-Range": f"bytes */{size}"})
+
+
 class InvalidParameterError(ServiceError):
     """A query parameter that only the route itself can judge."""
 
     kind = INVALID_PARAMETER
+
+
+class TooManyStreamsError(ServiceError):
+    """The caller has as many event streams open as one user may."""
+
+    kind = STREAMS
+
+    def __init__(self, most: int) -> None:
+        detail = f"You have {most} event streams open, which is the most: close one, or poll with `?wait=`."
+        super().__init__(detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 class UnavailableError(ServiceError):

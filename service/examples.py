@@ -44,6 +44,18 @@ EXPERIMENTS: dict[str, Any] = {
     },
 }
 
+EDITS: dict[str, Any] = {
+    "labels": {
+        "summary": "Another name and other tags",
+        "value": {"name": "figure 2", "tags": ["azulay-2021", "draft"]},
+    },
+    "pin": {"summary": "Keep the result for ever", "value": {"pinned": True}},
+}
+
+SWEEP_EDITS: dict[str, Any] = {
+    "keep": {"summary": "Keep the sweep and its results for ever", "value": {"kept": True, "notes": "As published."}},
+}
+
 BATCHES: dict[str, Any] = {
     "own_data": {
         "summary": "The same data under two initializations, one document a line",

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from initshape.spec.edit import ExperimentEdit, SweepEdit
 from initshape.spec.evaluation import FormulaEvaluation, InitEvaluation
 from initshape.spec.evaluation_figure import RegularizerFigure
 from initshape.spec.experiment import Submission
@@ -28,7 +29,15 @@ TAGS = [
     {"name": "health", "description": "For load balancers and operators."},
     {"name": "problems", "description": "The kinds of problem details."},
 ]
-_REQUESTS = (Submission, SweepSubmission, InitEvaluation, FormulaEvaluation, RegularizerFigure)
+_REQUESTS = (
+    Submission,
+    SweepSubmission,
+    ExperimentEdit,
+    SweepEdit,
+    InitEvaluation,
+    FormulaEvaluation,
+    RegularizerFigure,
+)
 _TEMPLATE = "#/components/schemas/{model}"
 
 Responses = dict[int | str, dict[str, Any]]
@@ -55,6 +64,22 @@ def media(*types: str, description: str, conditional: bool = True) -> Responses:
     return found | NOT_MODIFIED if conditional else found
 
 
+def ranges(*types: str) -> Responses:
+    """Documentation of 206."""
+    content = {name: {"schema": {"type": "string", "format": "binary"}} for name in types}
+    return {206: {"description": "The range that was asked for; Content-Range says which.", "content": content}}
+
+
+RANGE_HEADERS: dict[str, Any] = {
+    "parameters": [
+        {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": text}
+        for name, text in (
+            ("Range", "One range of bytes (`bytes=0-99`, `bytes=100-`, `bytes=-100`); others get the whole."),
+            ("If-Range", "The ETag of the first part: the whole comes where the content is another."),
+        )
+    ]
+}
+"""Documentation of the headers that `conditional.ranged` reads."""
 NOT_MODIFIED: Responses = {304: {"description": "Not modified: If-None-Match names the current ETag."}}
 
 

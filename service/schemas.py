@@ -91,6 +91,8 @@ class Job(Answer):
     finished: datetime | None
     submitters: tuple[SubmitterView, ...]
     attempts: tuple[AttemptView, ...]
+    pinned: Annotated[bool, Field(description="The result is kept for ever.")]
+    pinned_by: Annotated[tuple[str, ...], Field(description="Who keeps it: user:NAME, and sweep:ID of kept sweeps.")]
     links: Links
 
 
@@ -133,11 +135,15 @@ class JobSummary(Answer):
     owner: str
     created: datetime
     finished: datetime | None
+    pinned: bool
     links: Links
 
 
 class JobPage(Answer):
-    """Newest first. Ask again with `cursor=next` for older ones; null at the end."""
+    """Newest first. Ask again with `cursor=next` for older ones; null at the end.
+
+    With filters a page may be short, even empty, and be continued: each looks at a bounded number of experiments.
+    """
 
     items: tuple[JobSummary, ...]
     next: str | None
@@ -202,10 +208,19 @@ class SweepView(Answer):
     counts: Counts
     name: str | None
     tags: tuple[str, ...]
+    notes: str | None
     owner: str
     created: datetime
+    kept: Annotated[bool, Field(description="It and the results of its cells are kept for ever.")]
     axes: Annotated[dict[str, str], Field(description="Swept path -> its column in the table.")]
     links: Links
+
+
+class SweepDeletion(Answer):
+    """The sweep is forgotten."""
+
+    id: SweepId
+    answer: Literal["deleted"] = "deleted"
 
 
 class SweepProgress(Answer):

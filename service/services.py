@@ -17,6 +17,7 @@ from initshape.store.events import Events
 from service.doorbell import Doorbell
 from service.pictures import Pictures
 from service.settings import Settings
+from service.streams import Streams
 
 HEAVY_THREADS = 8
 
@@ -39,6 +40,7 @@ class Services:
     stopping: asyncio.Event
     _threads: Store
     pictures: Pictures = field(default_factory=Pictures)
+    streams: Streams = field(default_factory=Streams)
     heavy: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(HEAVY_THREADS))
 
     async def in_thread(self, work: Callable[[], T]) -> T:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from initshape.spec.estimate import Limits
 from initshape.store.settings import StoreSettings
@@ -29,6 +30,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     longest_wait: float = Field(default=60.0, ge=0, description="Longer long polls answer earlier, for proxies.")
     stream_seconds: float = Field(default=900.0, gt=0, description="Then a stream of events asks to reconnect.")
+    max_streams: int = Field(default=1000, ge=1, description="Open event streams of this process.")
+    max_user_streams: int = Field(default=100, ge=1, description="Open event streams of one user, of this process.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Origins whose pages may read answers, with commas between; `*`: any. Default none."
+    )
     max_body: int = Field(default=(1 << 20) + (1 << 17), ge=1024, description="Bytes of one JSON document.")
     max_yaml: int = Field(default=1 << 18, ge=1024, description="Bytes of one YAML document; YAML is slow to read.")
     max_upload: int = Field(default=LARGEST_BYTES, ge=1024, description="Bytes of one upload, its numbers as float64.")
@@ -37,6 +43,15 @@ class Settings(BaseSettings):
     max_job_memory: int = Field(default=Limits.memory, ge=1)
     max_job_result: int = Field(default=Limits.result, ge=1)
     max_job_seconds: float = Field(default=Limits.seconds, gt=0)
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, given: Any) -> Any:
+        names = [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
+        for name in names:
+            if name != "*" and not re.fullmatch(r"https?://[^/?#@\s]+", str(name)):
+                raise ValueError(f"{name!r} is no origin: write scheme, host and port, such as https://lab.example.org")
+        return tuple(names)
 
     @model_validator(mode="after")
     def _open_only_at_home(self) -> Settings:

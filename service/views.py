@@ -67,6 +67,8 @@ def job(record: JobRecord) -> Job:
             AttemptView(attempt=a.attempt, worker=a.worker, started=a.started, ended=a.ended, how=a.how)
             for a in record.attempts
         ),
+        pinned=record.pinned,
+        pinned_by=record.pins,
         links=experiment_links(record.id),
     )
 
@@ -86,6 +88,7 @@ def summary(record: JobRecord) -> JobSummary:
         owner=record.owner,
         created=record.created,
         finished=record.finished,
+        pinned=record.pinned,
         links={"self": f"{EXPERIMENTS}/{record.id}"},
     )
 
@@ -98,8 +101,10 @@ def sweep(record: SweepRecord, counts: SweepCounts) -> SweepView:
         counts=count_view(counts),
         name=record.name,
         tags=record.tags,
+        notes=record.notes,
         owner=record.owner,
         created=record.created,
+        kept=record.kept,
         axes=Labels.decode(record.document["labels"]).columns,
         links=sweep_links(record.id),
     )

@@ -184,19 +184,54 @@ def figure(
     print(path)
 
 
+@app.command()
+def edit(
+    id: Id,
+    name: Annotated[str | None, typer.Option(help="A new name; empty takes it away.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="May be repeated; replaces all tags, empty: none.")] = None,
+    notes: Annotated[str | None, typer.Option(help="New notes; empty takes them away.")] = None,
+    keep: Annotated[
+        bool | None, typer.Option("--keep/--no-keep", help="Keep what was computed for ever, or for 90 days.")
+    ] = None,
+    as_json: Json = False,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Change the labels of an experiment or a sweep of yours, and how long its results are kept."""
+    from initshape.client import is_sweep
+
+    given = {
+        "name": name or None,
+        "tags": [one for one in tag or [] if one],
+        "notes": notes or None,
+        "kept" if is_sweep(id) else "pinned": keep,
+    }
+    said = (name is not None, tag is not None, notes is not None, keep is not None)
+    changes = {field: value for (field, value), wanted in zip(given.items(), said, strict=True) if wanted}
+    with _connect(url, data_dir) as client:
+        found = client.edit(id, **changes)
+    show.as_json(found) if as_json else show.state(found)
+
+
 @app.command("list")
 def list_(
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
     status: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Only those of this user.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="Only those with this value of a field: init.shape=0.5. May be repeated.")
+    ] = None,
     as_json: Json = False,
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
     """Experiments, newest first."""
-    filters = {name: value for name, value in (("status", status), ("tag", tag)) if value is not None}
+    given = (("status", status), ("tag", tag), ("owner", owner))
+    filters = {name: value for name, value in given if value is not None}
+    fields = dict(_field_and_value(text) for text in where or [])
     with _connect(url, data_dir) as client:
-        found = list(client.experiments(limit=limit, **filters))
+        found = list(client.experiments(limit=limit, where=fields, **filters))
     if as_json:
         show.as_json(found)
         return
@@ -294,6 +329,14 @@ def demo(
     from initshape.demo import Demo
 
     raise typer.Exit(Demo(data_dir, output, workers or _cores(), sweep, distance).run())
+
+
+def _field_and_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        complain(f"{text!r} is no filter: write FIELD=VALUE, such as init.shape=0.5.")
+        raise typer.Exit(Exit.bad_input)
+    return name.strip(), value.strip()
 
 
 def _cores() -> int:

@@ -116,6 +116,17 @@ class Client:
         """State of an experiment or a sweep; with `wait` the answer comes at its end or after so many seconds."""
         return self._json("GET", _path(id), params={"wait": wait} if wait else None, seconds=30.0 + wait)
 
+    def edit(self, id: str, **changes: Any) -> Json:
+        """Changes the caller's labels (name, tags, notes) and keeps what was computed for ever, or no longer.
+
+        `pinned` of an experiment, `kept` of a sweep. Answers the state. Errors: NotPermittedError for that of others.
+        """
+        return self._json("PATCH", _path(id), json=changes)
+
+    def delete(self, id: str) -> Json:
+        """Withdraws the caller from an experiment or from the cells of a sweep; what nobody wants is deleted."""
+        return self._json("DELETE", _path(id), seconds=120.0)
+
     def updates(self, id: str, *, every: float = 1.0, timeout: float | None = None) -> Iterator[Json]:
         """States until the last: whenever something happens and at once at the end.
 
@@ -154,8 +165,12 @@ class Client:
         params = {"kind": kind} if kind else None
         return self._http.request("GET", f"{_path(id)}/figure.{form}", params=params, seconds=120.0).content
 
-    def experiments(self, *, limit: int = 20, **filters: Any) -> Iterator[Json]:
-        """Experiments, newest first, page by page; filters are those of the HTTP interface."""
+    def experiments(self, *, limit: int = 20, where: Mapping[str, Any] | None = None, **filters: Any) -> Iterator[Json]:
+        """Experiments, newest first, page by page, at most `limit`.
+
+        `filters` are status, owner and tag; `where` has fields of the experiment: `where={"init.shape": 0.5}`.
+        """
+        filters = {**filters, **{name: _text(value) for name, value in (where or {}).items()}}
         cursor, left = None, limit
         while left > 0:
             params = {**filters, "limit": min(left, 100), **({"cursor": cursor} if cursor else {})}
@@ -163,7 +178,7 @@ class Client:
             yield from page["items"][:left]
             left -= len(page["items"])
             cursor = page.get("next")
-            if not cursor or not page["items"]:
+            if not cursor:
                 return
 
     def catalog(self) -> Json:
@@ -208,6 +223,11 @@ class Client:
 def is_sweep(id: str) -> bool:
     """Sweep ids start with s-, experiment ids with x-."""
     return id.startswith("s-")
+
+
+def _text(value: Any) -> str:
+    """A value as filters are written: words as they are, the rest as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _upload_path(id: str) -> str:

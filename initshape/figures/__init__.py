@@ -44,7 +44,7 @@ def experiment_figure(result: Result, arrays: Arrays, *, kind: str | None = None
     Errors: FigureError for an unknown kind, or one that this result has no data for.
     """
     available = experiment_kinds(arrays)
-    chosen = kind or (available[0] if available else None)
+    chosen = kind if kind is not None else next(iter(available), None)
     if chosen is None:
         raise FigureError("This experiment recorded nothing along a flow, so there is nothing to draw.")
     if chosen not in EXPERIMENT_KINDS:
@@ -67,7 +67,7 @@ def sweep_figure(
 
     Errors: FigureError for an unknown kind, or a table with nothing to draw.
     """
-    chosen = kind or "scale_curve"
+    chosen = "scale_curve" if kind is None else kind
     if chosen not in SWEEP_KINDS:
         raise FigureError(f"There is no sweep figure of kind {chosen!r}.", tuple(SWEEP_KINDS))
     more = {"arrays": arrays or {}} if chosen in NEEDED else {}

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from initshape.spec.edit import ExperimentEdit, SweepEdit
 from initshape.spec.evaluation import Evaluation, FormulaEvaluation, InitEvaluation
 from initshape.spec.experiment import Submission
 from initshape.spec.explain import explain, unknown_key
@@ -75,6 +76,16 @@ def parse_evaluation(document: Any) -> Evaluation:
     """A decoded document to a request to look at a regularizer. Raises SpecError (422)."""
     by_formula = isinstance(document, dict) and "parameters" in document
     return _validate(document, FormulaEvaluation) if by_formula else _validate(document, InitEvaluation)
+
+
+def parse_edit(document: Any) -> ExperimentEdit:
+    """A decoded document to changes of an experiment's labels. Raises SpecError (422)."""
+    return _validate(document, ExperimentEdit)
+
+
+def parse_sweep_edit(document: Any) -> SweepEdit:
+    """The same for a sweep."""
+    return _validate(document, SweepEdit)
 
 
 def _validate(document: Any, model: type[Document], uploads: Uploads = NOTHING) -> Document:

@@ -22,7 +22,10 @@ def encode(value: Any) -> bytes:
 
 
 def split(document: Mapping[str, Any]) -> tuple[bytes, dict[str, bytes]]:
-    """The document with its large sections replaced by references, and those sections by digest."""
+    """The document with its large sections replaced by references, and those sections by digest.
+
+    Single values of such a section stay beside its reference: lists filter by them.
+    """
     parts: dict[str, bytes] = {}
     small: dict[str, Any] = {}
     for name, section in document.items():
@@ -30,10 +33,14 @@ def split(document: Mapping[str, Any]) -> tuple[bytes, dict[str, bytes]]:
         if len(text) > LARGE:
             digest = hashlib.sha256(text).hexdigest()
             parts[digest] = text
-            small[name] = {_REFERENCE: digest}
+            small[name] = {_REFERENCE: digest, **_single(section)}
         else:
             small[name] = section
     return encode(small), parts
+
+
+def _single(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in section.items() if not isinstance(value, list | dict)}
 
 
 def references(document: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What submitters do with jobs: submit, read, list, cancel, run again, delete. Every function is an Operation.
+"""What submitters do with jobs: submit, read, cancel, run again, delete. Every function is an Operation.
 
 Submitters of one id form a set, for equal experiments have equal ids: cancel and delete withdraw the caller, and the
 job stops when nobody is left.
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from initshape.spec.status import Status
 from initshape.spec.uploaded import named_by
 from initshape.store import documents, forecast
-from initshape.store.keys import INDEX, PART_SECONDS, job_keys, key
+from initshape.store.keys import job_keys, key
 from initshape.store.operation import Command, Operation, Script
 from initshape.store.records import FIELDS, JobRecord, Submitter, decode
 
@@ -73,14 +73,6 @@ class Stopped:
     status: Status | None
 
 
-@dataclass(frozen=True)
-class Page:
-    """Part of a list, newest first. `before` continues it; None at the end."""
-
-    records: tuple[JobRecord, ...]
-    before: int | None
-
-
 def submit(request: JobRequest, who: Submitter) -> Operation[Submitted]:
     """Stores the job and its place in the queue in one step; joins an equal one; `known` where a result is stored."""
     answers = yield from submit_many([request], who)
@@ -100,7 +92,7 @@ def submit_each(wanted: Sequence[tuple[JobRequest, Submitter]]) -> Operation[lis
         document, own = documents.split(request.document)
         parts.update(own)
         scripts.append(_submit(request.id, document, own, request, who, "submit"))
-    stored: list[Command] = [("SET", key("part", name), text, "EX", PART_SECONDS) for name, text in parts.items()]
+    stored: list[Command] = [Script("part", (key("part", name),), (name, text)) for name, text in parts.items()]
     replies = yield [*stored, *scripts]
     return [_submitted(r.id, reply) for (r, _), reply in zip(wanted, replies[len(stored) :], strict=True)]
 
@@ -136,17 +128,24 @@ def delete(job_id: str, user: str, force: bool = False) -> Operation[Stopped]:
     return _stopped(reply)
 
 
+def delete_many(job_ids: Sequence[str], user: str, force: bool = False) -> Operation[list[Stopped]]:
+    """The same for many."""
+    replies = (yield [_stop(job_id, user, force, "delete") for job_id in job_ids]) if job_ids else []
+    return [_stopped(reply) for reply in replies]
+
+
 def read(job_id: str) -> Operation[JobRecord | None]:
     """The whole record, with submitters, attempts and the place in the queue."""
-    values, submitters, attempts, position, result, expected = yield [
+    values, submitters, attempts, position, result, expected, pins = yield [
         ("HMGET", key("job", job_id), *FIELDS),
         ("HGETALL", key("submitters", job_id)),
         ("LRANGE", key("attempts", job_id), 0, -1),
         Script("position", job_keys(job_id), (job_id,)),
         ("EXISTS", key("result", job_id)),
         Script("forecast", job_keys(job_id), (job_id,)),
+        ("SMEMBERS", key("pins", job_id)),
     ]
-    return decode(job_id, values, submitters, attempts, position, bool(result), forecast.decode(expected))
+    return decode(job_id, values, submitters, attempts, position, bool(result), forecast.decode(expected), pins)
 
 
 def read_many(job_ids: Sequence[str]) -> Operation[list[JobRecord | None]]:
@@ -176,68 +175,9 @@ def assemble(stored: Sequence[dict[str, Any]]) -> Operation[list[dict[str, Any] 
     return [documents.join(one, parts) if good else None for one, good in zip(stored, complete, strict=True)]
 
 
-def page(
-    limit: int,
-    before: int | None = None,
-    *,
-    status: Status | None = None,
-    owner: str | None = None,
-    tag: str | None = None,
-) -> Operation[Page]:
-    """At most `limit` records, newest first, numbered below `before`; stable while new ones come in."""
-    index = _index(status, owner, tag)
-    found: list[JobRecord] = []
-    while len(found) < limit:
-        top = "+inf" if before is None else f"({before}"
-        (raw,) = yield [("ZREVRANGEBYSCORE", index, top, "-inf", "LIMIT", 0, limit)]
-        ids = [name.decode() for name in raw]
-        if not ids:
-            return Page(tuple(found), None)
-        records = yield from read_many(ids)
-        gone = [job_id for job_id, record in zip(ids, records, strict=True) if record is None]
-        if gone:
-            yield [("ZREM", index, *gone)]
-        for record in records:
-            if record is None:
-                continue
-            before = record.number
-            if _matches(record, status, owner, tag):
-                found.append(record)
-                if len(found) == limit:
-                    break
-        if len(ids) < limit and len(found) < limit:
-            return Page(tuple(found), None)
-    return Page(tuple(found), before)
-
-
-def status_counts() -> Operation[dict[Status, int]]:
-    """How many jobs are in each state."""
-    replies = yield [("ZCARD", key("status", status.value)) for status in Status]
-    return {status: int(n) for status, n in zip(Status, replies, strict=True)}
-
-
 def touch(job_ids: Iterable[str]) -> Operation[None]:
     """Prolongs the lifetime of results that were read."""
     yield [Script("touch", job_keys(job_id), (job_id,)) for job_id in job_ids]
-
-
-def _index(status: Status | None, owner: str | None, tag: str | None) -> str:
-    """The most selective index; the other conditions are checked on the records."""
-    if tag is not None:
-        return key("tag", tag)
-    if owner is not None:
-        return key("owner", owner)
-    return INDEX if status is None else key("status", status.value)
-
-
-def _matches(record: JobRecord, status: Status | None, owner: str | None, tag: str | None) -> bool:
-    users = {s.user for s in record.submitters} | {record.owner}
-    tags = {t for s in record.submitters for t in s.tags}
-    return (
-        (status is None or record.status is status)
-        and (owner is None or owner in users)
-        and (tag is None or tag in tags)
-    )
 
 
 def _brief(job_id: str) -> list[Command]:

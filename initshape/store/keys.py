@@ -2,7 +2,7 @@
 
 All keys carry the hash tag `{initshape}`, so that they share one slot and scripts may derive one from another
 (claim cannot know beforehand which job it will choose). "Active" means queued, running or cancelling; an active job
-never expires.
+never expires. What is pinned, and what a pinned result needs, never expires either.
 
 key                           type     holds                                                lifetime
 -----------------------------------------------------------------------------------------------------------------------
@@ -14,6 +14,8 @@ result:{id}                   hash     the served result: document, etag, manife
 upload:{id}:{fence}           hash     a result that waits for its fenced finish            UPLOAD
 dataset:{digest}              hash     arrays that many results share                       as its last read result
 part:{digest}                 string   a large section of experiments                       PART from the last use
+pins:{id}                     set      user:{user}, sweep:{id}: who keeps the result        none, empties
+holders:{family}:{name}       set      pinned jobs that need a dataset, part or given       none, empties
 given:{id}                    hash     an uploaded data set or initialization, its users    PART from the last use
 uses:{id}                     set      experiments that name an upload                      as the upload
 waiting:{queue}               zset     id -> order of arrival                               none, empties
@@ -57,9 +59,9 @@ TOUCH_SECONDS = DAY
 """A read prolongs a lifetime only when this much of it has gone, so that reading seldom writes."""
 
 FAMILIES = (
-    "job", "submitters", "attempts", "stream", "result", "upload", "dataset", "part", "given", "uses", "waiting",
-    "lines", "line", "shares", "owner", "tag", "status", "sweep", "workers", "worker", "token", "idempotency", "pace",
-    "rung",
+    "job", "submitters", "attempts", "stream", "result", "upload", "dataset", "part", "pins", "holders", "given",
+    "uses", "waiting", "lines", "line", "shares", "owner", "tag", "status", "sweep", "workers", "worker", "token",
+    "idempotency", "pace", "rung",
 )  # fmt: skip
 SINGLES = ("leases", "index", "sweeps", "tokens", "numbers", "pulse", "events")
 

@@ -236,7 +236,7 @@ def rings_due(queue: Queue, period_seconds: float = 0.0) -> Operation[int]:
 
 
 def prune(limit: int = 100) -> Operation[int]:
-    """Takes expired jobs out of the indexes; answers how many."""
+    """Takes expired jobs out of the indexes, looking at `limit` of all; answers how many."""
     (gone,) = yield [Script("prune", (INDEX,), (limit,))]
     return int(gone)
 

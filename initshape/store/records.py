@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,7 @@ from initshape.store.forecast import Forecast
 FIELDS = (
     "status", "attempt", "fence", "queue", "owner", "worker", "outcome", "known", "max_seconds",
     "number", "created", "queued", "started", "finished", "updated", "progress", "error",
+    "pinned",
 )  # fmt: skip
 """All but the document and its parts, which can be large, and the fields that only scripts use."""
 
@@ -50,7 +51,10 @@ class Attempt:
 
 @dataclass(frozen=True)
 class JobRecord:
-    """State of one job. Times are aware and in UTC; `position` counts the jobs that will be claimed before it."""
+    """State of one job. Times are aware and in UTC; `position` counts the jobs that will be claimed before it.
+
+    `pins`: who keeps the result for ever, `user:...` and `sweep:...`, where they have been read.
+    """
 
     id: str
     status: Status
@@ -75,6 +79,8 @@ class JobRecord:
     position: int | None = None
     has_result: bool = False
     forecast: Forecast | None = None
+    pinned: bool = False
+    pins: tuple[str, ...] = ()
 
     @property
     def expired(self) -> bool:
@@ -95,8 +101,9 @@ def decode(
     position: int = -1,
     has_result: bool = False,
     forecast: Forecast | None = None,
+    pins: Iterable[bytes] = (),
 ) -> JobRecord | None:
-    """The record from the replies to HMGET of FIELDS, HGETALL, LRANGE, position and EXISTS; None for an unknown id."""
+    """The record from the replies to the commands of `jobs.read`, in their order; None for an unknown id."""
     if values[0] is None:
         return None
     raw = dict(zip(FIELDS, values, strict=True))
@@ -126,6 +133,8 @@ def decode(
         position=position if position >= 0 else None,
         has_result=has_result,
         forecast=forecast,
+        pinned=raw["pinned"] is not None,
+        pins=tuple(sorted(who.decode() for who in pins)),
     )
 
 

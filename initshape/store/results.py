@@ -15,8 +15,9 @@ from initshape.store import arrays as npy
 from initshape.store.arrays import Array, Stored
 from initshape.store.documents import encode
 from initshape.store.errors import ResultTooLargeError
-from initshape.store.keys import RESULT_SECONDS, UPLOAD_SECONDS, job_keys, key
+from initshape.store.keys import UPLOAD_SECONDS, job_keys, key
 from initshape.store.operation import Command, Operation, Script
+from initshape.store.pins import prolonging
 
 LIMIT_BYTES: Final = 64 * 1024 * 1024
 SHARED: Final = ("X", "y", "w_true")
@@ -71,7 +72,7 @@ class Package:
         )  # fmt: skip
         first: list[Command] = [("UNLINK", place), head, ("EXPIRE", place, UPLOAD_SECONDS)]
         if self.common:
-            first.append(("EXPIRE", key("dataset", self.dataset), RESULT_SECONDS))
+            first.append(prolonging("dataset", self.dataset))
         chunks = npy.rounds(place, self.own)
         yield [*first, *next(chunks, [])]
         yield from chunks
@@ -149,11 +150,12 @@ def read_arrays(job_id: str, names: Iterable[str] | None = None) -> Operation[di
 def _share(dataset: str, common: Mapping[str, bytes]) -> Operation[None]:
     """Stores the arrays of a data set unless they are there; the marker comes last, for readers look for it."""
     place = key("dataset", dataset)
-    complete, _ = yield [("HEXISTS", place, "complete"), ("EXPIRE", place, RESULT_SECONDS)]
+    prolong = prolonging("dataset", dataset)
+    complete, _ = yield [("HEXISTS", place, "complete"), prolong]
     if complete:
         return
     for commands in npy.rounds(place, common):
-        yield [*commands, ("EXPIRE", place, RESULT_SECONDS)]
+        yield [*commands, prolong]
     yield [("HSET", place, "complete", 1)]
 
 

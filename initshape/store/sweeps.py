@@ -12,11 +12,12 @@ from initshape.spec.status import Status
 from initshape.store import jobs
 from initshape.store.documents import encode
 from initshape.store.jobs import Answer, JobRequest, Submitted
-from initshape.store.keys import NUMBERS, SWEEP_SECONDS, SWEEPS, key
+from initshape.store.keys import NUMBERS, SWEEPS, key
 from initshape.store.operation import Command, Operation, Script
+from initshape.store.pins import pin_cells, prolonging
 from initshape.store.records import Submitter, moment
 
-_FIELDS = ("document", "cells", "cached", "owner", "name", "tags", "created", "number")
+_FIELDS = ("document", "cells", "cached", "owner", "name", "tags", "created", "number", "notes", "kept")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class SweepRecord:
     tags: tuple[str, ...]
     created: datetime
     number: int
+    notes: str | None = None
+    kept: bool = False
 
 
 def submit(
@@ -79,21 +82,26 @@ def submit(
         ("HSETNX", place, "owner", who.user),
         (
             "HSET", place, "document", encode(dict(document)), "cells", ",".join(r.id for r in requests),
-            "name", who.name or "", "tags", encode(list(who.tags)),
+            "name", who.name or "", "tags", encode(list(who.tags)), "notes", who.notes or "",
         ),
-        ("EXPIRE", place, SWEEP_SECONDS),
+        prolonging("sweep", sweep_id),
         ("ZADD", SWEEPS, "NX", number, sweep_id),
     ]  # fmt: skip
     yield first
     answers = yield from jobs.submit_many(requests, who)
-    yield [("HSET", place, "cached", sum(answer.answer is Answer.known for answer in answers))]
+    _, kept = yield [
+        ("HSET", place, "cached", sum(answer.answer is Answer.known for answer in answers)),
+        ("HEXISTS", place, "kept"),
+    ]
+    if kept:
+        yield from pin_cells(sweep_id, [request.id for request in requests], True)
     return answers
 
 
 def read(sweep_id: str) -> Operation[SweepRecord | None]:
     """The record. Prolongs its life."""
     place = key("sweep", sweep_id)
-    values, _ = yield [("HMGET", place, *_FIELDS), ("EXPIRE", place, SWEEP_SECONDS)]
+    values, _ = yield [("HMGET", place, *_FIELDS), prolonging("sweep", sweep_id)]
     return _decode(sweep_id, values)
 
 
@@ -131,7 +139,7 @@ def page(limit: int, before: int | None = None) -> Operation[tuple[list[SweepRec
 
 
 def _decode(sweep_id: str, values: Sequence[bytes | None]) -> SweepRecord | None:
-    document, cells, cached, owner, name, tags, created, number = values
+    document, cells, cached, owner, name, tags, created, number, notes, kept = values
     if document is None or cells is None or owner is None or number is None:
         return None
     at = moment(created)
@@ -139,5 +147,5 @@ def _decode(sweep_id: str, values: Sequence[bytes | None]) -> SweepRecord | None
     ids = tuple(cells.decode().split(",")) if cells else ()
     return SweepRecord(
         sweep_id, json.loads(document), ids, int(cached or 0), owner.decode(), name.decode() if name else None,
-        tuple(json.loads(tags or b"[]")), at, int(number),
+        tuple(json.loads(tags or b"[]")), at, int(number), notes.decode() if notes else None, kept is not None,
     )  # fmt: skip

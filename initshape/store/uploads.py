@@ -17,8 +17,9 @@ from typing import Any
 from initshape.spec.uploaded import ArrayFacts, LabelFacts, Upload
 from initshape.store import arrays as npy
 from initshape.store.documents import encode
-from initshape.store.keys import PART_SECONDS, UPLOAD_SECONDS, key
+from initshape.store.keys import UPLOAD_SECONDS, key
 from initshape.store.operation import Command, Operation, Script
+from initshape.store.pins import prolonging
 from initshape.store.records import moment
 
 FIELDS = ("facts", "labels", "chunks", "owner", "created")
@@ -65,16 +66,18 @@ def keep(upload: Upload, user: str) -> Operation[bool]:
 def read_many(ids: Iterable[str]) -> Operation[dict[str, Given]]:
     """What is known of uploads, by id; those that are not kept are left out. Prolongs their life."""
     wanted = list(ids)
-    commands = [command for name in wanted for command in (("HMGET", key("given", name), *FIELDS), *_touched(name))]
+    commands = [
+        command for name in wanted for command in (("HMGET", key("given", name), *FIELDS), prolonging("given", name))
+    ]
     replies = (yield commands) if commands else []
-    found = {name: _decode(name, replies[3 * k]) for k, name in enumerate(wanted)}
+    found = {name: _decode(name, replies[2 * k]) for k, name in enumerate(wanted)}
     return {name: given for name, given in found.items() if given is not None}
 
 
 def read_arrays(id: str) -> Operation[Upload | None]:
     """An upload with its numbers; None where it is not kept. Prolongs its life."""
     place = key("given", id)
-    values, *_ = yield [("HMGET", place, *FIELDS), *_touched(id)]
+    values, _ = yield [("HMGET", place, *FIELDS), prolonging("given", id)]
     given = _decode(id, values)
     if given is None:
         return None
@@ -103,11 +106,6 @@ def _give(id: str, user: str, *staged: str) -> Script:
 
 def _keys(id: str) -> tuple[str, str]:
     return key("given", id), key("uses", id)
-
-
-def _touched(id: str) -> tuple[Command, Command]:
-    given, uses = _keys(id)
-    return ("EXPIRE", given, PART_SECONDS), ("EXPIRE", uses, PART_SECONDS)
 
 
 def _decode(id: str, values: list[Any]) -> Given | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -13,7 +13,7 @@ from initshape.store.events import Followed, follow
 from initshape.store.sweeps import SweepRecord
 from service import streaming
 from service.auth import CurrentCaller
-from service.errors import EXPIRED, INVALID_PARAMETER, NOT_FOUND, ExpiredError
+from service.errors import EXPIRED, INVALID_PARAMETER, NOT_FOUND, STREAMS, ExpiredError
 from service.openapi import Responses, problems
 from service.parameters import ExperimentPath, SweepPath
 from service.routers.experiments import unknown
@@ -39,6 +39,19 @@ _STREAM: Responses = {
 }
 
 
+async def _place(services: AppServices, caller: CurrentCaller) -> AsyncIterator[None]:
+    """One of the streams that may be open, from before the first byte until the connection is closed."""
+    settings = services.settings
+    services.streams.enter(caller.user, settings.max_streams, settings.max_user_streams)
+    try:
+        yield
+    finally:
+        services.streams.leave(caller.user)
+
+
+_PLACE = Depends(_place)
+
+
 async def _followed(
     services: AppServices, caller: CurrentCaller, experiment_id: ExperimentPath, last_event_id: LastEventId = None
 ) -> Followed:
@@ -58,7 +71,8 @@ async def _followed(
     operation_id="follow_experiment",
     tags=["experiments"],
     response_class=EventSourceResponse,
-    responses={**_STREAM, **problems(NOT_FOUND, EXPIRED, INVALID_PARAMETER, open_to_all=False)},
+    dependencies=[_PLACE],
+    responses={**_STREAM, **problems(NOT_FOUND, EXPIRED, INVALID_PARAMETER, STREAMS, open_to_all=False)},
 )
 async def follow_experiment(
     services: AppServices, experiment_id: ExperimentPath, found: Annotated[Followed, Depends(_followed)],
@@ -91,7 +105,8 @@ async def _followed_sweep(
     operation_id="follow_sweep",
     tags=["sweeps"],
     response_class=EventSourceResponse,
-    responses={**_STREAM, **problems(NOT_FOUND, INVALID_PARAMETER, open_to_all=False)},
+    dependencies=[_PLACE],
+    responses={**_STREAM, **problems(NOT_FOUND, INVALID_PARAMETER, STREAMS, open_to_all=False)},
 )
 async def follow_sweep(
     services: AppServices, sweep_id: SweepPath, record: Annotated[SweepRecord, Depends(_followed_sweep)],

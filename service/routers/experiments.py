@@ -11,10 +11,10 @@ from fastapi import APIRouter, Query, Request, Response
 from initshape.spec.estimate import warnings
 from initshape.spec.experiment import Submission
 from initshape.spec.status import Status
-from initshape.store import Queue, StoreUnavailableError, jobs
+from initshape.store import Queue, StoreUnavailableError, jobs, listing
 from initshape.store.jobs import Answer, Stop, Stopped
 from initshape.store.records import JobRecord, Submitter
-from service import views
+from service import filters, views
 from service.auth import CurrentCaller, Member, may_force
 from service.bodies import SMALL, read_document
 from service.errors import (
@@ -31,7 +31,7 @@ from service.errors import (
 from service.examples import EXPERIMENTS
 from service.idempotency import IdempotencyKey, hold_to
 from service.openapi import body, problems
-from service.parameters import Cursor, ExperimentPath, Limit, cursor_after, cursor_number, only
+from service.parameters import Cursor, ExperimentPath, Limit, cursor_after, cursor_number
 from service.preparation import prepare_experiment, submitter
 from service.schemas import Accepted, Job, JobPage, Validated, Withdrawal, WithdrawalAnswer
 from service.services import AppServices, Services
@@ -96,21 +96,31 @@ async def validate_experiment(request: Request, services: AppServices, caller: C
     )
 
 
-@router.get("", operation_id="list_experiments", responses=problems(INVALID_PARAMETER, open_to_all=False))
+@router.get(
+    "",
+    operation_id="list_experiments",
+    responses=problems(INVALID_PARAMETER, open_to_all=False),
+    openapi_extra={"parameters": filters.documented()},
+)
 async def list_experiments(
     request: Request,
     services: AppServices,
     caller: CurrentCaller,
     status: Status | None = None,
-    owner: Annotated[str | None, Query(max_length=200)] = None,
-    tag: Annotated[str | None, Query(max_length=64)] = None,
+    owner: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    tag: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> JobPage:
-    """Newest first; new ones do not shift the pages."""
-    only(request, "status", "owner", "tag", "limit", "cursor")
+    """Newest first; new ones do not shift the pages. Every field of the experiment that holds one value is a filter.
+
+    A page looks at the newest thousand experiments below its cursor at most: with filters it may hold fewer entries
+    than `limit`, even none, and go on all the same. The list ends where `next` is null.
+    """
+    fields = filters.given(request, "status", "owner", "tag", "limit", "cursor")
     before = cursor_number(cursor)
-    page = await services.store.run(jobs.page(limit, before, status=status, owner=owner, tag=tag))
+    read = listing.page(limit, before, status=status, owner=owner, tag=tag, fields=fields)
+    page = await (services.run_in_thread if fields else services.store.run)(read)
     return JobPage(items=tuple(map(views.summary, page.records)), next=cursor_after(page.before))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import partial
 from typing import Annotated
 
@@ -15,10 +16,11 @@ from initshape.store.arrays import from_npy
 from initshape.store.results import StoredResult
 from service import downloads
 from service.auth import CurrentCaller
-from service.conditional import matches, not_modified, tag_of, tagged
+from service.conditional import matches, not_modified, ranged, tag_of, tagged
 from service.errors import (
     EXPIRED,
     INVALID_PARAMETER,
+    NO_RANGE,
     NOT_FOUND,
     NOT_READY,
     TOO_LARGE,
@@ -29,7 +31,7 @@ from service.errors import (
     ServiceError,
     TooLargeError,
 )
-from service.openapi import NOT_MODIFIED, media, problems
+from service.openapi import NOT_MODIFIED, RANGE_HEADERS, media, problems, ranges
 from service.parameters import ExperimentPath, FigureFormat, query_problem
 from service.pictures import renderer_version
 from service.routers.experiments import unknown
@@ -39,7 +41,9 @@ router = APIRouter(prefix="/v1/experiments/{experiment_id:experiment}", tags=["r
 
 RESULT_PROBLEMS = problems(NOT_FOUND, NOT_READY, EXPIRED, open_to_all=False)
 MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
+FILE_PROBLEMS = problems(NOT_FOUND, NOT_READY, EXPIRED, NO_RANGE, open_to_all=False)
 _NPZ = "application/zip"
+_RANGES = ranges(_NPZ)
 
 
 @router.get(
@@ -58,7 +62,8 @@ async def get_result(
     "/arrays.npz",
     operation_id="get_arrays",
     response_class=Response,
-    responses=media(_NPZ, description="NumPy archive; load it with allow_pickle=False.") | RESULT_PROBLEMS,
+    responses=media(_NPZ, description="NumPy archive; load it with allow_pickle=False.") | _RANGES | FILE_PROBLEMS,
+    openapi_extra=RANGE_HEADERS,
 )
 async def get_arrays(
     request: Request, services: AppServices, caller: CurrentCaller, experiment_id: ExperimentPath
@@ -71,14 +76,17 @@ async def get_arrays(
     if whole is None:
         raise await missing(services, experiment_id)
     content = await services.in_thread(partial(downloads.to_npz, whole[1]))
-    return tagged(content, tag_of(whole[0].etag, "npz"), _NPZ, filename=f"{experiment_id}.npz")
+    return ranged(request, content, tag_of(whole[0].etag, "npz"), _NPZ, filename=f"{experiment_id}.npz")
 
 
 @router.get(
     "/arrays/{name}.csv",
     operation_id="get_array_csv",
     response_class=Response,
-    responses=media("text/csv", description="A header, then one row an entry of the first axis.") | RESULT_PROBLEMS,
+    responses=media("text/csv", description="A header, then one row an entry of the first axis.")
+    | ranges("text/csv")
+    | FILE_PROBLEMS,
+    openapi_extra=RANGE_HEADERS,
 )
 async def get_array_csv(
     request: Request, services: AppServices, caller: CurrentCaller, experiment_id: ExperimentPath, name: str
@@ -94,7 +102,7 @@ async def get_array_csv(
         raise await missing(services, experiment_id)
     content = await services.in_thread(lambda: downloads.to_csv(name, from_npy(whole[1][name])))
     tag = tag_of(whole[0].etag, "csv", name)
-    return tagged(content, tag, "text/csv; charset=utf-8", filename=f"{experiment_id}-{name}.csv")
+    return ranged(request, content, tag, "text/csv; charset=utf-8", filename=f"{experiment_id}-{name}.csv")
 
 
 @router.get(
@@ -102,7 +110,9 @@ async def get_array_csv(
     operation_id="get_dataset",
     response_class=Response,
     responses=media(_NPZ, description="X, y, and w_true, X_test, y_test where there are.")
-    | problems(NOT_FOUND, NOT_READY, EXPIRED, TOO_LARGE, open_to_all=False),
+    | _RANGES
+    | problems(NOT_FOUND, NOT_READY, EXPIRED, TOO_LARGE, NO_RANGE, open_to_all=False),
+    openapi_extra=RANGE_HEADERS,
 )
 async def get_dataset(
     request: Request, services: AppServices, caller: CurrentCaller, experiment_id: ExperimentPath
@@ -119,7 +129,8 @@ async def get_dataset(
         raise TooLargeError(downloads.LARGEST_DATASET, "data set")
     arrays = await services.in_thread(partial(downloads.dataset_arrays, experiment, whole[1]))
     content = await services.in_thread(partial(downloads.to_npz, arrays))
-    return tagged(content, tag_of(whole[0].etag, "dataset"), _NPZ, filename=f"{experiment_id}-dataset.npz")
+    tag = tag_of(whole[0].etag, "dataset")
+    return ranged(request, content, tag, _NPZ, filename=f"{experiment_id}-dataset.npz")
 
 
 @router.get(
@@ -143,6 +154,7 @@ async def get_figure(
     ] = None,
 ) -> Response:
     """A figure of one experiment: distance from theory, loss, coordinates or margins along training."""
+    refuse_unknown(kind, EXPERIMENT_KINDS)
     found = await stored(services, experiment_id)
     if matches(request, tag := tag_of(found.etag, "figure", form, str(kind), renderer_version())):
         return not_modified(tag)
@@ -174,6 +186,12 @@ async def missing(services: Services, job_id: str) -> ServiceError:
     if record.expired:
         return ExpiredError(f"The result of {job_id} is no longer kept; submit the experiment again to recompute it.")
     return NotReadyError(job_id, record.status, record.error)
+
+
+def refuse_unknown(kind: str | None, kinds: Iterable[str]) -> None:
+    """Before anything else: an unknown kind is wrong also where a picture would not have changed. Errors: 422."""
+    if kind is not None and kind not in kinds:
+        raise undrawable(FigureError(f"There is no figure of kind {kind[:100]!r}.", tuple(kinds)), kind)
 
 
 def undrawable(error: FigureError, kind: str | None) -> InvalidParameterError:

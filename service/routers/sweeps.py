@@ -68,7 +68,7 @@ async def submit_sweep(
     queued = {answer.id for answer in answers if answer.answer is Answer.queued}
     for queue in {request.queue for request in prepared.requests if request.id in queued}:
         services.doorbell.ring(Queue(queue))
-    view = await _view(services, prepared.id)
+    view = await view_of(services, prepared.id)
     if wait and not view.status.terminal:
         with contextlib.suppress(StoreUnavailableError):  # the sweep is accepted, whatever happens to the store now
             view = await _settled_view(services, prepared.id, wait)
@@ -120,7 +120,7 @@ async def list_sweeps(
 )
 async def get_sweep(services: AppServices, caller: CurrentCaller, sweep_id: SweepPath, wait: Wait = 0.0) -> SweepView:
     """State of a sweep; with `wait`, as soon as nothing is queued or running."""
-    view = await _view(services, sweep_id)
+    view = await view_of(services, sweep_id)
     return view if not wait or view.status.terminal else await _settled_view(services, sweep_id, wait)
 
 
@@ -134,7 +134,7 @@ async def cancel_sweep(services: AppServices, caller: Member, sweep_id: SweepPat
     forced = may_force(caller, force)
     record = await read_sweep(services, sweep_id)
     await services.run_in_thread(jobs.cancel_many(record.cells, caller.user, forced))
-    return await _view(services, sweep_id)
+    return await view_of(services, sweep_id)
 
 
 @router.post(
@@ -152,7 +152,7 @@ async def retry_sweep(services: AppServices, caller: Member, sweep_id: SweepPath
     await services.run_in_thread(jobs.rerun_many([job.id for job in again], who))
     for queue in {job.queue for job in again}:
         services.doorbell.ring(Queue(queue))
-    return await _view(services, sweep_id)
+    return await view_of(services, sweep_id)
 
 
 async def read_sweep(services: Services, sweep_id: str) -> SweepRecord:
@@ -185,7 +185,8 @@ def _counts_of(ids: list[str]) -> Operation[list[SweepCounts | None]]:
     return found
 
 
-async def _view(services: Services, sweep_id: str) -> SweepView:
+async def view_of(services: Services, sweep_id: str) -> SweepView:
+    """The sweep with its counts. Errors: 404."""
     record, counts = await services.store.run(_read(sweep_id))
     if record is None or counts is None:
         raise unknown_sweep(sweep_id)

@@ -19,7 +19,7 @@ from service.errors import INVALID_PARAMETER, NOT_FOUND
 from service.openapi import NOT_MODIFIED, media, problems
 from service.parameters import FigureFormat, SweepPath
 from service.pictures import renderer_version
-from service.routers.results import MEDIA_TYPES, undrawable
+from service.routers.results import MEDIA_TYPES, refuse_unknown, undrawable
 from service.routers.sweeps import read_sweep
 from service.schemas import Table
 from service.services import AppServices, Services
@@ -73,6 +73,7 @@ async def get_sweep_figure(
     kind: Annotated[str | None, Query(json_schema_extra={"enum": [*SWEEP_KINDS, None]})] = None,
 ) -> Response:
     """A figure of the cells that are computed so far; its caption counts the others."""
+    refuse_unknown(kind, SWEEP_KINDS)
     table = await _table(services, sweep_id)
     content = await services.in_thread(table.to_json)
     tag = tag_of(content, "figure", form, str(kind), renderer_version())

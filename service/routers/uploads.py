@@ -15,13 +15,14 @@ from initshape.uploads.files import Form
 from service import views
 from service.auth import CurrentCaller, Member, may_force
 from service.bodies import read_body, refuse_encoding, unsupported
-from service.conditional import matches, not_modified, tag_of, tagged
+from service.conditional import matches, not_modified, ranged, tag_of
 from service.errors import (
     BAD_REQUEST,
     FULL,
     IN_USE,
     INVALID,
     INVALID_PARAMETER,
+    NO_RANGE,
     NOT_FOUND,
     TOO_LARGE,
     UNSUPPORTED,
@@ -29,7 +30,7 @@ from service.errors import (
     InUseError,
     NotFoundError,
 )
-from service.openapi import file_body, media, problems
+from service.openapi import RANGE_HEADERS, file_body, media, problems, ranges
 from service.parameters import DatasetPath, InitPath
 from service.routers.experiments import Force
 from service.schemas import UploadDeletion, UploadView
@@ -42,7 +43,11 @@ _CREATED = {"description": "It was not known before.", "model": UploadView}
 _KNOWN = "It was stored already."
 _SENDING = problems(BAD_REQUEST, TOO_LARGE, UNSUPPORTED, INVALID, INVALID_PARAMETER, FULL, open_to_all=False)
 _READING = problems(NOT_FOUND, open_to_all=False)
-_CONTENT = media(_NPZ[0], description="NumPy archive; load it with allow_pickle=False.") | _READING
+_CONTENT = (
+    media(_NPZ[0], description="NumPy archive; load it with allow_pickle=False.")
+    | ranges(_NPZ[0])
+    | problems(NOT_FOUND, NO_RANGE, open_to_all=False)
+)
 _DELETING = problems(NOT_FOUND, IN_USE, INVALID_PARAMETER, open_to_all=False)
 _DATASET_BODY = file_body(
     {
@@ -68,7 +73,7 @@ async def upload_dataset(
     response: Response,
     services: AppServices,
     caller: Member,
-    label: Annotated[str | None, Query(max_length=200, description="CSV: the column that is y.")] = None,
+    label: Annotated[str | None, Query(min_length=1, max_length=200, description="CSV: the column that is y.")] = None,
 ) -> UploadView:
     """Stores a data set for `dataset: {kind: uploaded, dataset_id}`. Sent again, it is the same: 200 instead of 201."""
     form, limit = _form(request, csv=True), services.settings.max_upload
@@ -103,7 +108,7 @@ async def get_uploaded_init(services: AppServices, caller: CurrentCaller, init_i
 
 @router.get(
     "/datasets/{dataset_id:dataset}/content.npz", operation_id="download_uploaded_dataset", response_class=Response,
-    responses=_CONTENT,
+    responses=_CONTENT, openapi_extra=RANGE_HEADERS,
 )  # fmt: skip
 async def download_uploaded_dataset(
     request: Request, services: AppServices, caller: CurrentCaller, dataset_id: DatasetPath
@@ -114,7 +119,7 @@ async def download_uploaded_dataset(
 
 @router.get(
     "/inits/{init_id:init}/content.npz", operation_id="download_uploaded_init", response_class=Response,
-    responses=_CONTENT,
+    responses=_CONTENT, openapi_extra=RANGE_HEADERS,
 )  # fmt: skip
 async def download_uploaded_init(
     request: Request, services: AppServices, caller: CurrentCaller, init_id: InitPath
@@ -180,7 +185,7 @@ async def _content(request: Request, services: Services, id: str) -> Response:
     if whole is None or whole.arrays is None:
         raise _unknown(id)
     arrays = whole.arrays
-    return tagged(await services.in_thread(lambda: to_npz(arrays)), tag, _NPZ[0], filename=f"{id}.npz")
+    return ranged(request, await services.in_thread(lambda: to_npz(arrays)), tag, _NPZ[0], filename=f"{id}.npz")
 
 
 async def _delete(services: Services, id: str, user: str, force: bool) -> UploadDeletion:

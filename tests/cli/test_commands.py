@@ -150,3 +150,22 @@ def test_a_reader_that_goes_away_is_no_error(data_dir: Path) -> None:
 
 def test_version(initshape: Run) -> None:
     assert initshape("version").stdout.startswith("initshape 0.")
+
+
+def test_lists_by_fields_and_labels_that_change(initshape: Run, write: Callable[[str, str], str]) -> None:
+    sent = initshape("submit", write("edit.yaml", EXPERIMENT.replace("name: small", "name: to be edited")), "--json")
+    job = json.loads(sent.stdout)["id"]
+    edited = json.loads(
+        initshape("edit", job, "--name", "edited", "--tag", "one", "--tag", "two", "--keep", "--json").stdout
+    )
+    assert edited["pinned"]
+    assert (edited["submitters"][0]["name"], edited["submitters"][0]["tags"]) == ("edited", ["one", "two"])
+    listed = json.loads(initshape("list", "--tag", "two", "--where", "model.kind=diagonal", "--json").stdout)
+    assert [entry["id"] for entry in listed] == [job]
+    assert json.loads(initshape("list", "--tag", "two", "--where", "model.kind=single_neuron", "--json").stdout) == []
+    assert not json.loads(initshape("edit", job, "--no-keep", "--tag", "", "--json").stdout)["pinned"]
+    refused = initshape("list", "--where", "model.knd=diagonal")
+    assert refused.returncode == 2
+    assert "did you mean 'model.kind'?" in refused.stderr
+    assert initshape("list", "--where", "diagonal").returncode == 2
+    assert initshape("edit", job).returncode == 2

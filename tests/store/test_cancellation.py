@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from initshape.spec.status import Status
-from initshape.store import jobs, leases
+from initshape.store import jobs, leases, listing
 from initshape.store.jobs import Answer, Stop
 from initshape.store.leases import Finish, Renewal
 from tests.store.desk import Desk
@@ -101,9 +101,9 @@ def test_delete_takes_everything_away(desk: Desk, state: str) -> None:
         desk.cancel("x-1")
     assert desk.delete("x-1").answer is Stop.deleted
     assert desk.store.run(jobs.read("x-1")) is None
-    assert desk.store.run(jobs.page(10)).records == ()
-    assert desk.store.run(jobs.page(10, owner="ann")).records == ()
-    assert desk.store.run(jobs.page(10, tag="t")).records == ()
+    assert desk.store.run(listing.page(10)).records == ()
+    assert desk.store.run(listing.page(10, owner="ann")).records == ()
+    assert desk.store.run(listing.page(10, tag="t")).records == ()
     left = {k.decode().removeprefix("{initshape}:") for k in set(desk.store.client.keys("*")) - keys_before}
     assert left <= {"numbers", "shares:cpu", "owner:ann", "pace:cpu:"}  # how long a job took says nothing of which
     assert desk.delete("x-1").answer is Stop.missing

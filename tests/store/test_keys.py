@@ -8,7 +8,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from initshape.store import Queue, idempotency, jobs, keys, leases, presence, results, sweeps, tokens, uploads
+from initshape.store import Queue, idempotency, jobs, keys, labels, leases, presence, results, sweeps, tokens, uploads
 from initshape.store.jobs import JobRequest, Submitter
 from initshape.store.operation import source
 from initshape.uploads import dataset_upload
@@ -39,6 +39,7 @@ def test_the_database_holds_only_declared_keys_of_the_declared_type(desk: Desk) 
     store.run(jobs.cancel("x-5", "ann"))
     requests = [JobRequest(f"x-{k}", large) for k in range(4)]
     store.run(sweeps.submit("s-1", {}, requests, Submitter("ann", tags=("t",))))
+    store.run(labels.edit_sweep("s-1", "ann", {"kept": True}))
     claim = desk.claim_one()
     desk.renew(claim, {"fraction": 0.1})
     store.run(results.upload(claim.id, claim.fence, b"{}", {"X": np.ones(2), "w": np.ones(2)}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from initshape.spec.status import Status
-from initshape.store import jobs, leases, results
+from initshape.store import jobs, leases, listing, results
 from initshape.store.jobs import Answer, Stop
 from initshape.store.leases import Finish
 from tests.store.desk import BROKEN, Desk
@@ -169,7 +169,7 @@ def test_ten_thousand_cells_in_seconds(desk: Desk) -> None:
     requests = [jobs.JobRequest(f"x-{k}", {**document, "k": k}) for k in range(10_000)]
     answers = desk.store.run(jobs.submit_many(requests, jobs.Submitter("ann")))
     assert {a.answer for a in answers} == {Answer.queued}
-    assert desk.store.run(jobs.status_counts())[Status.queued] == 10_000
+    assert desk.store.run(listing.status_counts())[Status.queued] == 10_000
     assert desk.claim_one().id == "x-0"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from initshape.spec.status import Status
-from initshape.store import idempotency, jobs, keys, sweeps, tokens
+from initshape.store import idempotency, keys, listing, sweeps, tokens
 from initshape.store.jobs import JobRequest, Submitter
 from initshape.store.tokens import Role
 from tests.store.desk import Desk
@@ -14,21 +14,21 @@ from tests.store.desk import Desk
 def test_pages_are_newest_first_and_stable_under_inserts(desk: Desk) -> None:
     for k in range(10):
         desk.submit(f"x-{k}")
-    first = desk.store.run(jobs.page(4))
+    first = desk.store.run(listing.page(4))
     assert [r.id for r in first.records] == ["x-9", "x-8", "x-7", "x-6"]
     desk.submit("x-new")
-    second = desk.store.run(jobs.page(4, first.before))
+    second = desk.store.run(listing.page(4, first.before))
     assert [r.id for r in second.records] == ["x-5", "x-4", "x-3", "x-2"]
-    third = desk.store.run(jobs.page(4, second.before))
+    third = desk.store.run(listing.page(4, second.before))
     assert ([r.id for r in third.records], third.before) == (["x-1", "x-0"], None)
 
 
 def test_an_exact_page_ends_with_an_empty_one(desk: Desk) -> None:
     for k in range(3):
         desk.submit(f"x-{k}")
-    page = desk.store.run(jobs.page(3))
+    page = desk.store.run(listing.page(3))
     assert len(page.records) == 3
-    assert desk.store.run(jobs.page(3, page.before)) == jobs.Page((), None)
+    assert desk.store.run(listing.page(3, page.before)) == listing.Page((), None)
 
 
 def test_filters_combine(desk: Desk) -> None:
@@ -41,7 +41,7 @@ def test_filters_combine(desk: Desk) -> None:
     def ids(**filters: object) -> list[str]:
         found, before = [], None
         while True:
-            page = desk.store.run(jobs.page(4, before, **filters))  # type: ignore[arg-type]
+            page = desk.store.run(listing.page(4, before, **filters))  # type: ignore[arg-type]
             found += [r.id for r in page.records]
             if page.before is None:
                 return found
@@ -152,5 +152,5 @@ def test_users_with_awkward_names(desk: Desk, user: str) -> None:
     desk.submit("x-1", user, priority=-3, tags=("t:u",))
     desk.submit("x-2", user)
     assert desk.read("x-1").position == 1
-    assert [r.id for r in desk.store.run(jobs.page(5, owner=user, tag="t:u")).records] == ["x-1"]
+    assert [r.id for r in desk.store.run(listing.page(5, owner=user, tag="t:u")).records] == ["x-1"]
     assert [desk.claim_one().id for _ in range(2)] == ["x-2", "x-1"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from initshape.store import ResultTooLargeError, jobs, keys, leases, results
+from initshape.store import ResultTooLargeError, jobs, keys, leases, listing, results
 from initshape.store.arrays import CHUNK_BYTES, from_npy, to_npy
 from initshape.store.leases import Claim, Finish
 from tests.store.desk import Desk
@@ -189,7 +189,7 @@ def test_expired_records_leave_the_indexes(desk: Desk) -> None:
         desk.submit(f"x-{k}")
         desk.cancel(f"x-{k}")
     desk.store.client.delete(keys.key("job", "x-1"), keys.key("job", "x-3"))
-    assert [r.id for r in desk.store.run(jobs.page(10, owner="ann")).records] == ["x-4", "x-2", "x-0"]
+    assert [r.id for r in desk.store.run(listing.page(10, owner="ann")).records] == ["x-4", "x-2", "x-0"]
     assert desk.store.run(leases.prune()) == 2
     assert desk.store.client.zcard(keys.INDEX) == 3
     assert desk.store.client.zcard(keys.key("status", "cancelled")) == 3

@@ -16,6 +16,7 @@ if not force then
   if others > 0 then
     if status == 'queued' then leave_line(id, queue, line_name(cjson.decode(own).priority, user)) end
     call('HDEL', submitters, user)
+    unpin(id, user)
     return {'withdrawn', status}
   end
 end
@@ -30,6 +31,7 @@ elseif status == 'running' then
   status = 'cancelling'
 end
 call('UNLINK', submitters)
+unpin(id)
 if mode == 'cancel' then return {'stopped', status} end
 if status == 'cancelling' then
   call('HSET', job, 'doomed', 1) -- goes when its worker has stopped

@@ -10,8 +10,15 @@ if not holds(id, fence) then
 end
 local dataset = call('HGET', upload, 'dataset')
 if not dataset or dataset ~= '' and call('HEXISTS', K.dataset .. dataset, 'complete') == 0 then return 'missing' end
+local pinned = call('HEXISTS', job, 'pinned') == 1
+if pinned then hold(id, false) end -- what the result before this one shared
 call('RENAME', upload, K.result .. id)
-call('EXPIRE', K.result .. id, T.result)
+if pinned then
+  call('PERSIST', K.result .. id)
+  hold(id, true)
+else
+  call('EXPIRE', K.result .. id, T.result)
+end
 call('HSET', job, 'known', known, 'outcome', outcome)
 call('HDEL', job, 'progress', 'error')
 learn(id)

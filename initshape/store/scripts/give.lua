@@ -1,7 +1,7 @@
 -- KEYS: the upload's keys, and the staging key where its content lies ready (none: only look whether it is known).
 -- ARGV: clock, id, user -> known, created, missing (it has to be staged first)
 local id, user = ARGV[2], ARGV[3]
-local given, uses, staged = KEYS[1], KEYS[2], KEYS[3]
+local given, staged = KEYS[1], KEYS[3]
 local answer = 'known'
 if call('EXISTS', given) == 1 then
   if staged then call('UNLINK', staged) end
@@ -13,6 +13,5 @@ else
   return 'missing'
 end
 call('HSETNX', given, 'user:' .. user, NOW)
-call('EXPIRE', given, T.part)
-call('EXPIRE', uses, T.part)
+prolong_upload(id)
 return answer

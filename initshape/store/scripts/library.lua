@@ -113,19 +113,39 @@ local function learn(id)
   end
 end
 
-local function let_expire(id)
-  for _, family in ipairs({K.job, K.submitters, K.attempts}) do call('EXPIRE', family .. id, T.record) end
-  call('EXPIRE', K.stream .. id, T.stream)
+-- What many jobs share (a data set, a large section, an upload) stays for as long as a pinned job needs it.
+local function prolong(family, name, seconds)
+  local place = K[family] .. name
+  if call('EXISTS', K.holders .. family .. ':' .. name) == 1 then
+    call('PERSIST', place)
+  else
+    call('EXPIRE', place, seconds)
+  end
+end
+
+local function prolong_upload(name)
+  prolong('given', name, T.part)
+  if call('TTL', K.given .. name) == -1 then call('PERSIST', K.uses .. name) else call('EXPIRE', K.uses .. name, T.part) end
 end
 
 -- What an experiment cannot be computed again without.
 local function prolong_sources(id)
   local seen = call('HMGET', K.job .. id, 'parts', 'uploads')
-  for part in string.gmatch(seen[1] or '', '[^,]+') do call('EXPIRE', K.part .. part, T.part) end
-  for upload in string.gmatch(seen[2] or '', '[^,]+') do
-    call('EXPIRE', K.given .. upload, T.part)
-    call('EXPIRE', K.uses .. upload, T.part)
+  for part in string.gmatch(seen[1] or '', '[^,]+') do prolong('part', part, T.part) end
+  for upload in string.gmatch(seen[2] or '', '[^,]+') do prolong_upload(upload) end
+end
+
+local function let_expire(id) -- unless somebody has pinned it
+  local pinned = call('HEXISTS', K.job .. id, 'pinned') == 1
+  for _, family in ipairs({K.job, K.submitters, K.attempts}) do
+    if pinned then call('PERSIST', family .. id) else call('EXPIRE', family .. id, T.record) end
   end
+  call('EXPIRE', K.stream .. id, T.stream)
+end
+
+local function ended(id)
+  local status = call('HGET', K.job .. id, 'status') -- active while a rerun computes the next result
+  return status == 'succeeded' or status == 'failed' or status == 'cancelled'
 end
 
 -- A read or a new submission prolongs the result, what it refers to, and the record that must outlive it.
@@ -134,15 +154,48 @@ local function touch(id)
   local left = call('TTL', result)
   if left < 0 or left > T.result - T.touch then return end
   call('EXPIRE', result, T.result)
-  local status = call('HGET', K.job .. id, 'status') -- active while a rerun computes the next result
-  if status == 'succeeded' or status == 'failed' or status == 'cancelled' then let_expire(id) end
+  if ended(id) then let_expire(id) end
   local dataset = call('HGET', result, 'dataset')
-  if dataset and dataset ~= '' then call('EXPIRE', K.dataset .. dataset, T.result) end
+  if dataset and dataset ~= '' then prolong('dataset', dataset, T.result) end
   prolong_sources(id)
+end
+
+-- Enters or strikes out a pinned job in the lists of those that need what it shares with others.
+local function hold(id, pinned)
+  local change = pinned and 'SADD' or 'SREM'
+  local dataset = call('HGET', K.result .. id, 'dataset')
+  if dataset and dataset ~= '' then
+    call(change, K.holders .. 'dataset:' .. dataset, id)
+    prolong('dataset', dataset, T.result)
+  end
+  local seen = call('HMGET', K.job .. id, 'parts', 'uploads')
+  for part in string.gmatch(seen[1] or '', '[^,]+') do call(change, K.holders .. 'part:' .. part, id) end
+  for upload in string.gmatch(seen[2] or '', '[^,]+') do call(change, K.holders .. 'given:' .. upload, id) end
+  prolong_sources(id)
+end
+
+-- After pins have come or gone.
+local function settle_pins(id)
+  local job, pinned = K.job .. id, call('EXISTS', K.pins .. id) == 1
+  if pinned == (call('HEXISTS', job, 'pinned') == 1) then return end
+  if pinned then call('HSET', job, 'pinned', 1) else call('HDEL', job, 'pinned') end
+  hold(id, pinned)
+  if pinned then call('PERSIST', K.result .. id) else call('EXPIRE', K.result .. id, T.result) end
+  if ended(id) then let_expire(id) end
+end
+
+local function unpin(id, user) -- no user: all of them, but not the kept sweeps
+  for _, who in ipairs(call('SMEMBERS', K.pins .. id)) do
+    if who == 'user:' .. (user or '') or (not user and string.sub(who, 1, 5) == 'user:') then
+      call('SREM', K.pins .. id, who)
+    end
+  end
+  settle_pins(id)
 end
 
 local function erase(id)
   local job = K.job .. id
+  if call('UNLINK', K.pins .. id) == 1 then settle_pins(id) end
   local seen = call('HMGET', job, 'status', 'queue')
   if seen[1] then call('ZREM', K.status .. seen[1], id) end
   if seen[2] then call('ZREM', K.waiting .. seen[2], id) end

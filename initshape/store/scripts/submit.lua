@@ -30,6 +30,7 @@ call('HSET', K.submitters .. id, user, submitter)
 call('ZADD', K.owner .. user, seen[7], id)
 for _, tag in ipairs(cjson.decode(tags)) do call('ZADD', K.tag .. tag, seen[7], id) end
 
+if answer ~= 'queued' then prolong_sources(id) end -- they may have been sent again, with a lifetime
 if answer == 'known' then
   touch(id)
   return {answer, status, attempt}
