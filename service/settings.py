@@ -6,7 +6,6 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -28,6 +27,9 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65_535)
     auth: bool = Field(default=True, description="False: loopback only, everyone is `local`, an admin.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="auto: text on a terminal, else JSON."
+    )
     longest_wait: float = Field(default=60.0, ge=0, description="Longer long polls answer earlier, for proxies.")
     stream_seconds: float = Field(default=900.0, gt=0, description="Then a stream of events asks to reconnect.")
     max_streams: int = Field(default=1000, ge=1, description="Open event streams of this process.")
@@ -75,10 +77,7 @@ class Settings(BaseSettings):
     def redacted(self) -> dict[str, Any]:
         """The settings for a log: passwords masked, also one inside the URL."""
         shown = self.model_dump(mode="json")
-        parts = urlsplit(self.redis_url)
-        if parts.password is not None:
-            place = parts.netloc.rpartition("@")[2]
-            shown["redis_url"] = urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{place}"))
+        shown["redis_url"] = StoreSettings(self.redis_url).redacted_url
         return shown
 
 

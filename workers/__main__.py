@@ -29,9 +29,14 @@ def main(arguments: list[str] | None = None) -> None:
     (gpu if given.queue == "gpu" else cpu).prepare_environment(os.environ)
 
     from initshape.store import Queue, StoreSettings
+    from workers import logs
     from workers.app import create_app
 
-    app = create_app(StoreSettings.from_environment())
+    settings = StoreSettings.from_environment()
+    os.environ[logs.LEVEL] = given.loglevel.upper()
+    logs.install()
+    logs.tell_settings(given.queue, given.name, settings)
+    app = create_app(settings)
     app.worker_main([
         "worker", "--without-mingle", "--without-gossip", "--concurrency", "1", "--pool", "prefork",
         "--hostname", f"{given.name}@%h", "--queues", Queue(given.queue).celery, "--loglevel", given.loglevel,

@@ -66,7 +66,7 @@ class Backstop:
     def _stop(self, lease: Held, pid: int, held: Sequence[Held], answer: Finish) -> None:
         """Ends the child that is at this job; what waits in it for its turn goes back to the queue first."""
         if answer is Finish.accepted and lease.begun:  # else it has ended by itself, or waited: the child is elsewhere
-            logger.warning("%s: stopped from outside", lease.id)
+            logger.warning("stopped from outside", extra={"job": lease.id, "request": lease.request, "child": pid})
             waiting = [(other.id, other.fence) for other in held if not other.begun and child_of(other.worker) == pid]
             self._store.run(leases.hand_over_many(waiting))
             self._end(pid)

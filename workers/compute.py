@@ -16,9 +16,11 @@ from initshape.run import RunOutput, run
 from initshape.spec.experiment import Experiment
 from initshape.spec.outcome import Outcome
 from initshape.spec.problem import JobError
+from initshape.spec.result import Result
 from initshape.spec.uploaded import named_by
 from initshape.store.documents import encode
 from initshape.store.leases import Claim
+from initshape.store.tallies import NOTHING, Facts
 from workers.uploads import Shelf, UploadGoneError
 from workers.watch import Abandoned
 
@@ -33,6 +35,7 @@ class Computed:
     arrays: Mapping[str, NDArray[Any]]
     outcome: str
     known: bool
+    facts: Facts = NOTHING
 
 
 def compute(claim: Claim, on_progress: Callable[[Any], None], shelf: Shelf) -> Computed | JobError:
@@ -114,7 +117,14 @@ def _computed(claim: Claim, output: RunOutput) -> Computed:
         arrays=output.arrays,
         outcome=result.outcome.value,
         known=result.outcome is not Outcome.out_of_time,
+        facts=_facts(claim, result),
     )
+
+
+def _facts(claim: Claim, result: Result) -> Facts:
+    model = (claim.document or {}).get("model", {}).get("kind", "")
+    flow = None if result.flow is None else result.flow.outcome.value
+    return Facts(model, result.provenance.device, flow, [(fit.regularizer, fit.outcome.value) for fit in result.fits])
 
 
 def _explain(error: Exception, claim: Claim) -> JobError:
@@ -124,7 +134,7 @@ def _explain(error: Exception, claim: Claim) -> JobError:
             detail=f"The uploaded data are not there: {error}",
             advice="Upload the same content again (its id is the same), then rerun.",
         )
-    logger.error("%s attempt %d broke", claim.id, claim.attempt, exc_info=error)
+    logger.error("%s broke", claim.id, exc_info=error, extra=claim.trace)
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
         dataset = (claim.document or {}).get("dataset", {})

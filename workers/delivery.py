@@ -39,7 +39,9 @@ def deliver(
         begin = None if following is None else following.beginning()
         published = _insist(
             store,
-            lambda: publish(claim.id, claim.fence, what.document, what.arrays, what.outcome, what.known, begin),
+            lambda: publish(
+                claim.id, claim.fence, what.document, what.arrays, what.outcome, what.known, begin, what.facts
+            ),
             watch,
         )
     except ResultTooLargeError as error:
@@ -60,7 +62,7 @@ def _insist(store: Store, operation: Callable[[], Operation[T]], watch: Watch) -
         try:
             return store.run(operation())
         except StoreUnavailableError as error:
-            logger.warning("the result waits: %s", error)
+            logger.warning("the result waits: %s", error, extra=watch.claim.trace)
         except StoreFullError:
             full += 1
             if full == FULL_TRIES:

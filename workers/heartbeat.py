@@ -137,6 +137,7 @@ class Heartbeat:
         self._store.run(report)
         if watch.noticed.wait(0.1):  # the computation may have ended just now
             return False
+        logger.warning("ends its process: it did not stop in time", extra=watch.claim.trace)
         give_back(self._store, self._lock, self._others())
         self._kill()
         return True

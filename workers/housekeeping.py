@@ -9,7 +9,8 @@ from typing import Any
 
 from celery import bootsteps
 
-from initshape.store import TASK, Queue, Store, StoreError, StoreSettings, leases, presence
+from initshape.store import TASK, Queue, Store, StoreError, StoreSettings, condition, leases, presence
+from initshape.store import format as store_format
 from initshape.store.reaper import ReaperThread
 from workers.backstop import Backstop
 from workers.task import worker_name
@@ -25,6 +26,7 @@ class Housekeeping(bootsteps.StartStopStep):  # type: ignore[misc]
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
         self._store = Store(StoreSettings.from_environment())
+        self._opened = False
         self._app = worker.app
         self._name = worker_name(worker.hostname, os.getpid())
         self._slots = worker.concurrency or 1
@@ -66,6 +68,10 @@ class Housekeeping(bootsteps.StartStopStep):  # type: ignore[misc]
         self._app.send_task(TASK, args=[queue.value], queue=queue.celery)
 
     def _present(self) -> None:
+        if not self._opened:  # Redis may come up later than the worker, and from a newer release
+            found = self._store.run(store_format.opening())
+            logger.info("the store is open", extra={"format": found, **self._store.run(condition.read()).told()})
+            self._opened = True
         info = {"host": platform.node(), "pid": str(os.getpid())}
         for queue in self._queues:
             self._store.run(presence.announce(self._name, queue, self._slots, info))

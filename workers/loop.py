@@ -42,6 +42,8 @@ def work_while_there_is_any(store: Store, worker: str, queue: str, seconds: floa
             return False  # the ring is repeated when Redis is back
         if not claims:
             return False
+        for claim in claims:
+            logger.info("claimed", extra={**claim.trace, "fence": claim.fence, "batch": len(claims)})
         run_batch(store, claims)
     return True
 
@@ -89,4 +91,4 @@ def _end(store: Store, watch: Watch, outcome: Computed | JobError | Abandoned, f
     except Abandoned as stop:
         ended = stop.how
     watch.leave()
-    logger.info("%s attempt %d: %s after %.2f s", claim.id, claim.attempt, ended, max(ran, 0.0))
+    logger.info("ended: %s", ended, extra={**claim.trace, "seconds": round(max(ran, 0.0), 3)})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from initshape.store import StoreSettings
 
 QUEUE_VARIABLE: Final = "INITSHAPE_WORKER_QUEUE"
 
@@ -15,3 +17,15 @@ def compilation_cache() -> Path:
         return Path(given)
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "initshape" / "compiled"
+
+
+def redacted(queue: str, name: str, store: StoreSettings) -> dict[str, Any]:
+    """What this worker was told, for a log: without the password, also one inside the URL."""
+    return {
+        "queue": queue,
+        "name": name,
+        "redis_url": store.redacted_url,
+        "redis_password": None if store.password is None else "**********",
+        "compilation_cache": str(compilation_cache()),
+        "pin": os.environ.get("INITSHAPE_PIN", "1"),
+    }

@@ -9,7 +9,10 @@ from celery import Task, shared_task
 from celery.signals import worker_process_init
 
 from initshape.store import TASK, Queue
+from workers import logs
 from workers.backstop import child_name
+
+logs.install()  # this module comes first in a spawned child, too
 
 
 @shared_task(name=TASK, bind=True, max_retries=0)  # type: ignore[untyped-decorator]

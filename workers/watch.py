@@ -122,6 +122,8 @@ class Watch:
         return -math.inf if self.waits or self.noticed.is_set() else now - self._stop_since
 
     def _wish(self, stop: Abandoned, now: float) -> None:
+        if self.stop is None:
+            logger.info("to be stopped: %s", stop.how, extra=self.claim.trace)
         self.stop = stop
         self._stop_since = min(self._stop_since, now)
 
@@ -154,7 +156,7 @@ class Watch:
             try:
                 return self._store.run(leases.begin(self.claim.id, self.claim.fence, rest))
             except StoreError as error:
-                logger.warning("%s waits for its turn: %s", self.claim.id, error)
+                logger.warning("waits for its turn: %s", error, extra=self.claim.trace)
             self._sign_of_life()
             time.sleep(RETRY_SECONDS)
 

@@ -6,7 +6,13 @@ Operations (jobs, leases, results, sweeps, tokens, presence) are values that eit
     await AsyncStore(settings).run(jobs.read("x-..."))            # asyncio
 """
 
-from initshape.store.errors import ResultTooLargeError, StoreError, StoreFullError, StoreUnavailableError
+from initshape.store.errors import (
+    ResultTooLargeError,
+    StoreError,
+    StoreFormatError,
+    StoreFullError,
+    StoreUnavailableError,
+)
 from initshape.store.operation import Operation
 from initshape.store.queues import TASK, Queue, queue_for
 from initshape.store.settings import StoreSettings
@@ -20,6 +26,7 @@ __all__ = [
     "ResultTooLargeError",
     "Store",
     "StoreError",
+    "StoreFormatError",
     "StoreFullError",
     "StoreSettings",
     "StoreUnavailableError",

@@ -3,6 +3,7 @@
 InitshapeError
 └── StoreError
     ├── StoreUnavailableError   down, frozen, loading, wrong password: try again later (503)
+    │   └── StoreFormatError    a newer release has written the data: this one leaves them alone
     ├── StoreFullError          out of memory or disk: nothing new is taken (507)
     └── ResultTooLargeError     one result is above the cap
 """
@@ -24,6 +25,10 @@ class StoreUnavailableError(StoreError):
     retry_after = 2
 
 
+class StoreFormatError(StoreUnavailableError):
+    """The data are of a newer format than this release knows. Nothing is read or written by scripts."""
+
+
 class StoreFullError(StoreError):
     """Redis refuses to take more: memory limit reached, or its append-only file cannot be written."""
 
@@ -38,6 +43,7 @@ class ResultTooLargeError(StoreError):
 
 
 _FULL = ("OOM ", "MISCONF")
+_FORMAT = "FORMAT "  # library.lua
 _LATER = ("LOADING", "BUSY", "MASTERDOWN", "READONLY", "NOAUTH", "WRONGPASS", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED")
 
 
@@ -48,6 +54,8 @@ def translate(error: Exception) -> Exception:
         return StoreFullError(text)
     if isinstance(error, (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, TimeoutError, OSError)):
         return StoreUnavailableError(f"Redis does not answer: {text or type(error).__name__}.")
+    if isinstance(error, redis.exceptions.ResponseError) and text.startswith(_FORMAT):
+        return StoreFormatError(text.removeprefix(_FORMAT).partition(" script:")[0])
     if isinstance(error, redis.exceptions.ResponseError) and text.startswith(_LATER):
         return StoreUnavailableError(text)
     return error

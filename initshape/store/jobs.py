@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
+from initshape.logs import request_id
 from initshape.spec.status import Status
 from initshape.spec.uploaded import named_by
 from initshape.store import documents, forecast
@@ -199,7 +200,7 @@ def _submit(
         (
             job_id, document, ",".join(parts), request.queue, request.batch, who.user, documents.encode(label),
             documents.encode(tags), repr(request.max_seconds), mode, repr(request.seconds),
-            ",".join(named_by(request.document)),
+            ",".join(named_by(request.document)), request_id(),
         ),
     )  # fmt: skip
 

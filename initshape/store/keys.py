@@ -34,6 +34,8 @@ token:{sha256}                hash     user, role, label, creation              
 tokens                        set      digests of all tokens                                none
 idempotency:{digest}          string   digest of the body, and the id                       IDEMPOTENCY
 numbers                       hash     counters: number, order, fence                       none
+tallies                       hash     counters for /metrics, by name (tallies.py)          none, bounded by the names
+format                        string   number of the format of all of this (format.py)      none
 pace:{queue}:{shape}          string   recent milliseconds of a job; no shape: of any job  PACE from the last one
 pulse                         hash     last reap and end of the grace time, ms              none
 rung:{queue}                  string   somebody rang lately                                 the ring period
@@ -63,9 +65,12 @@ FAMILIES = (
     "uses", "waiting", "lines", "line", "shares", "owner", "tag", "status", "sweep", "workers", "worker", "token",
     "idempotency", "pace", "rung",
 )  # fmt: skip
-SINGLES = ("leases", "index", "sweeps", "tokens", "numbers", "pulse", "events")
+SINGLES = ("leases", "index", "sweeps", "tokens", "numbers", "tallies", "format", "pulse", "events")
 
-LEASES, INDEX, SWEEPS, TOKENS, NUMBERS, PULSE, EVENTS = (ROOT + name for name in SINGLES)
+LEASES, INDEX, SWEEPS, TOKENS, NUMBERS, TALLIES, FORMAT, PULSE, EVENTS = (ROOT + name for name in SINGLES)
+
+FORMAT_NUMBER = 2
+"""Raised by every change that an older release would misread; `format.py` brings older data up to it."""
 
 
 def key(family: str, *parts: str | int) -> str:
@@ -81,12 +86,12 @@ def job_keys(job_id: str) -> tuple[str, ...]:
 
 
 def lua_table() -> str:
-    """The same names for the scripts: `K.job .. id`, `K.leases`; and the lifetimes as `T.result`."""
+    """The same names for the scripts: `K.job .. id`, `K.leases`; lifetimes as `T.result`; `T.format`."""
     names = [f'["{f}"]="{ROOT}{f}:"' for f in FAMILIES] + [f'["{s}"]="{ROOT}{s}"' for s in SINGLES]
     lifetimes = {
         "result": RESULT_SECONDS, "record": RECORD_SECONDS, "part": PART_SECONDS, "sweep": SWEEP_SECONDS,
         "stream": STREAM_SECONDS, "upload": UPLOAD_SECONDS, "touch": TOUCH_SECONDS,
-        "pace": PACE_SECONDS,
+        "pace": PACE_SECONDS, "format": FORMAT_NUMBER,
     }  # fmt: skip
     seconds = [f"{name}={value}" for name, value in lifetimes.items()]
     return f"local K={{{','.join(names)}}}\nlocal T={{{','.join(seconds)}}}\n"

@@ -19,6 +19,7 @@ from initshape.store.documents import encode
 from initshape.store.keys import INDEX, LEASES, PULSE, job_keys, key
 from initshape.store.operation import Operation, Script
 from initshape.store.queues import Queue
+from initshape.store.tallies import NOTHING, Facts
 
 LEASE_SECONDS: Final = 5.0
 HEARTBEAT_SECONDS: Final = 0.5
@@ -41,7 +42,8 @@ LOST = JobError(
 class Claim:
     """One running job of one worker. `document` is None where a part of it has been lost.
 
-    `begun` is false for the second and further jobs of a batch: they wait for their turn (`begin`).
+    `begun` is false for the second and further jobs of a batch: they wait for their turn (`begin`). `request` is the id
+    of the HTTP request that queued it, for the logs.
     """
 
     id: str
@@ -50,6 +52,12 @@ class Claim:
     document: dict[str, Any] | None
     max_seconds: float
     begun: bool = True
+    request: str = ""
+
+    @property
+    def trace(self) -> dict[str, str | int]:
+        """For log lines about it (`extra`)."""
+        return {"job": self.id, "attempt": self.attempt, "request": self.request}
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ class Held:
     stopping: float
     max_seconds: float
     begun: bool = True
+    request: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,10 +128,10 @@ def claim(
     """
     budget = -1 if math.isinf(seconds) else seconds
     (raw,) = yield [Script("claim", (), (queue, worker, limit, _ms(lease_seconds), budget))]
-    rows = [raw[k : k + 5] for k in range(0, len(raw), 5)]
+    rows = [raw[k : k + 6] for k in range(0, len(raw), 6)]
     documents = yield from jobs.assemble([json.loads(row[3]) for row in rows])
     return [
-        Claim(row[0].decode(), int(row[1]), int(row[2]), document, float(row[4]), begun=place == 0)
+        Claim(row[0].decode(), int(row[1]), int(row[2]), document, float(row[4]), place == 0, row[5].decode())
         for place, (row, document) in enumerate(zip(rows, documents, strict=True))
     ]
 
@@ -163,16 +172,16 @@ def renew(
     return Renewal(bool(reply[0]), bool(reply[1]))
 
 
-def finish(job_id: str, fence: int, outcome: str, known: bool = True) -> Operation[Finish]:
+def finish(job_id: str, fence: int, outcome: str, known: bool = True, facts: Facts = NOTHING) -> Operation[Finish]:
     """Swaps the uploaded result in (results.upload comes first). `known`: it may answer later submissions."""
-    (reply,) = yield [finishing(job_id, fence, outcome, known)]
+    (reply,) = yield [finishing(job_id, fence, outcome, known, facts)]
     return Finish(reply.decode())
 
 
-def finishing(job_id: str, fence: int, outcome: str, known: bool = True) -> Script:
+def finishing(job_id: str, fence: int, outcome: str, known: bool = True, facts: Facts = NOTHING) -> Script:
     """The command of `finish`, for a round that uploads the result before it."""
     keys = (*job_keys(job_id), key("upload", job_id, fence))
-    return Script("finish", keys, (job_id, fence, int(known), outcome))
+    return Script("finish", keys, (job_id, fence, int(known), outcome, facts.duration_class, facts.names))
 
 
 def fail(job_id: str, fence: int, error: JobError) -> Operation[Finish]:
@@ -201,16 +210,20 @@ def held_by(worker: str) -> Operation[list[Held]]:
     """The leases of a worker and of its children, whose names are `worker/...`."""
     rows, clock = yield [("ZRANGE", LEASES, 0, -1, "WITHSCORES"), ("TIME",)]
     ids, expiries = [name.decode() for name in rows[::2]], rows[1::2]
-    fields = ("worker", "fence", "started", "stopping", "max_seconds", "unbegun")
+    fields = ("worker", "fence", "started", "stopping", "max_seconds", "unbegun", "request")
     held = (yield [("HMGET", key("job", job_id), *fields) for job_id in ids]) if ids else []
     now = int(clock[0]) * 1000 + int(clock[1]) / 1000
     found = []
-    for job_id, expiry, (who, fence, started, stopping, limit, unbegun) in zip(ids, expiries, held, strict=True):
+    for job_id, expiry, (who, fence, started, stopping, limit, unbegun, request) in zip(
+        ids, expiries, held, strict=True
+    ):
         name = who.decode() if who else ""
         if name == worker or name.startswith(f"{worker}/"):
             ran, stops = ((now - float(at)) / 1000 if at else 0.0 for at in (started, stopping))
             left = (float(expiry) - now) / 1000
-            found.append(Held(job_id, int(fence), name, left, ran, stops, float(limit), begun=not unbegun))
+            found.append(
+                Held(job_id, int(fence), name, left, ran, stops, float(limit), not unbegun, (request or b"").decode())
+            )
     return found
 
 

@@ -10,6 +10,7 @@ from initshape.store.arrays import Array
 from initshape.store.keys import key
 from initshape.store.leases import Finish, Turn
 from initshape.store.operation import Operation, Script
+from initshape.store.tallies import NOTHING, Facts
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ def publish(
     outcome: str,
     known: bool = True,
     following: Script | None = None,
+    facts: Facts = NOTHING,
 ) -> Operation[Published]:
     """`results.upload`, `leases.finish`, and `leases.beginning` of the job that is `following`.
 
@@ -39,10 +41,10 @@ def publish(
     rounds = list(package.rounds(key("upload", job_id, fence)))
     for commands in rounds[:-1]:  # noqa: UP028 - replies are sent in here
         yield commands
-    last = [leases.finishing(job_id, fence, outcome, known), *([] if following is None else [following])]
+    last = [leases.finishing(job_id, fence, outcome, known, facts), *([] if following is None else [following])]
     replies = (yield [*rounds[-1], *last])[-len(last) :]
     end, turn = Finish(replies[0].decode()), None if following is None else leases.turn(replies[1])
     if end is Finish.missing:
         yield from results.upload(job_id, fence, document, arrays)
-        end = yield from leases.finish(job_id, fence, outcome, known)
+        end = yield from leases.finish(job_id, fence, outcome, known, facts)
     return Published(end, turn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,16 @@ class StoreSettings:
         if password is None and (file := given.get("INITSHAPE_REDIS_PASSWORD_FILE")):
             password = Path(file).read_text().strip()
         return cls(url=given.get("INITSHAPE_REDIS_URL", cls.url), password=password)
+
+    @property
+    def redacted_url(self) -> str:
+        """The address for a log: a password inside it is masked."""
+        parts = urlsplit(self.url)
+        parts = parts._replace(query=re.sub(r"(password=)[^&]*", r"\1***", parts.query))
+        if parts.password is None:
+            return urlunsplit(parts)
+        place = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{place}"))
 
     @property
     def broker_url(self) -> str:

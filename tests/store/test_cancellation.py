@@ -105,7 +105,13 @@ def test_delete_takes_everything_away(desk: Desk, state: str) -> None:
     assert desk.store.run(listing.page(10, owner="ann")).records == ()
     assert desk.store.run(listing.page(10, tag="t")).records == ()
     left = {k.decode().removeprefix("{initshape}:") for k in set(desk.store.client.keys("*")) - keys_before}
-    assert left <= {"numbers", "shares:cpu", "owner:ann", "pace:cpu:"}  # how long a job took says nothing of which
+    assert left <= {
+        "numbers",
+        "tallies",
+        "shares:cpu",
+        "owner:ann",
+        "pace:cpu:",
+    }  # how long a job took says nothing of which
     assert desk.delete("x-1").answer is Stop.missing
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from initshape.store import Queue, idempotency, jobs, keys, labels, leases, presence, results, sweeps, tokens, uploads
+from initshape.store import format as store_format
 from initshape.store.jobs import JobRequest, Submitter
 from initshape.store.operation import source
 from initshape.uploads import dataset_upload
@@ -50,6 +51,7 @@ def test_the_database_holds_only_declared_keys_of_the_declared_type(desk: Desk) 
     store.run(presence.announce("w", Queue.cpu, 1, {}))
     store.run(tokens.create_admin())
     store.run(idempotency.remember("ann", "k", b"", "x-1"))
+    store.run(store_format.opening())
     seen = set()
     for raw in store.client.keys("*"):
         name = raw.decode()

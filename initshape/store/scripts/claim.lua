@@ -2,7 +2,7 @@
 -- The next line's first job, and up to limit - 1 more jobs of that line with the same batch key, if nobody else waits:
 -- no more than are expected to take the seconds together, and half of a worker's share of all that wait. These have
 -- not begun; `begin` says when.
--- -> for each job: id, fence, attempt, document, max_seconds
+-- -> for each job: id, fence, attempt, document, max_seconds, the request that queued it
 local queue, worker, limit, lease = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local budget = tonumber(ARGV[6])
 local lines = K.lines .. queue
@@ -19,8 +19,8 @@ local function take(id, name, claimed)
   if #claimed > 0 then call('HSET', job, 'unbegun', 1, 'progress', '{"stage":"waiting in a batch","fraction":0}') end
   call('ZADD', K.leases, NOW + lease, id)
   move(id, 'running')
-  local seen = call('HMGET', job, 'document', 'max_seconds')
-  for _, value in ipairs({id, fence, attempt, seen[1], seen[2]}) do claimed[#claimed + 1] = value end
+  local seen = call('HMGET', job, 'document', 'max_seconds', 'request')
+  for _, value in ipairs({id, fence, attempt, seen[1], seen[2], seen[3] or ''}) do claimed[#claimed + 1] = value end
 end
 
 while true do
@@ -34,7 +34,7 @@ while true do
   if #ids == 0 then call('ZREM', lines, name) end
   local claimed, batch, total = {}, nil, 0
   for position, id in ipairs(ids) do
-    if #claimed >= 5 * limit then break end
+    if #claimed >= 6 * limit then break end
     if call('EXISTS', K.job .. id) == 0 then -- nothing but a record makes a job
       call('ZREM', line, id)
       call('ZREM', K.waiting .. queue, id)
@@ -50,7 +50,8 @@ while true do
     end
   end
   if #claimed > 0 then
-    local cost = #claimed / 5
+    local cost = #claimed / 6
+    tally('claimed', cost)
     call('HSET', K.shares .. queue, '=' .. priority_of(name), tag, name, tag + cost)
     if call('ZSCORE', lines, name) then call('ZADD', lines, line_score(name, tag + cost), name) end
     return claimed

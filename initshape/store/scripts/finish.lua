@@ -1,6 +1,7 @@
--- KEYS: the job's keys, upload. ARGV: clock, id, fence, known (1: may answer later submissions), outcome
+-- KEYS: the job's keys, upload. ARGV: clock, id, fence, known (1: may answer later submissions), outcome,
+--   class of its duration, names of what is tallied beside it (one a line; both may be empty)
 -- The upload becomes the result in the same step in which the fence is checked. -> accepted, stale, missing
-local id, fence, known, outcome = unpack(ARGV, 2, 5)
+local id, fence, known, outcome, class, names = unpack(ARGV, 2, 7)
 local job, upload = K.job .. id, KEYS[#KEYS]
 if not holds(id, fence) then
   local seen = call('HMGET', job, 'status', 'fence')
@@ -21,7 +22,9 @@ else
 end
 call('HSET', job, 'known', known, 'outcome', outcome)
 call('HDEL', job, 'progress', 'error')
-learn(id)
+learn(id, class)
+tally('outcome ' .. outcome)
+for name in string.gmatch(names, '[^\n]+') do tally(name) end
 close_attempt(id, 'finished')
 settle(id, 'succeeded')
 return 'accepted'

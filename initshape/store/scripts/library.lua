@@ -11,6 +11,16 @@ end
 
 local NOW = clock()
 
+-- An old process that lives on beside a newer server must not touch what it would misread.
+local written = tonumber(call('GET', K.format) or '0')
+if written > T.format then
+  return redis.error_reply('FORMAT The data have format ' .. written .. '; this release knows ' .. T.format
+    .. ': install the release that wrote them, or a newer one.')
+end
+
+-- Counters for /metrics; the names are those of tallies.py.
+local function tally(name, by) call('HINCRBY', K.tallies, name, by or 1) end
+
 -- Fair shares: start-time fair queueing. A line is one user at one priority; its tag says when its turn comes. Serving
 -- a job raises the tag by one. A line that comes back starts at the virtual time, so absence saves nothing up.
 -- The priority is the high part of the score: (10 - priority) * 2^44 + tag.
@@ -103,7 +113,7 @@ local function keep(id) -- an active job never expires
 end
 
 -- How long jobs take, of late: each new one counts a quarter.
-local function learn(id)
+local function learn(id, class)
   local seen = call('HMGET', K.job .. id, 'queue', 'batch', 'started')
   local places = {K.pace .. seen[1] .. ':'}
   if seen[2] and seen[2] ~= '' then places[2] = places[1] .. seen[2] end
@@ -111,6 +121,10 @@ local function learn(id)
     local old, new = tonumber(call('GET', place) or ''), NOW - tonumber(seen[3])
     call('SET', place, old and old + (new - old) / 4 or new, 'EX', T.pace)
   end
+  if class == '' then return end
+  local took = math.max(1, NOW - tonumber(seen[3]))
+  tally('took ' .. class .. ' ' .. math.min(14, math.ceil(2 * math.log10(took) - 1e-9))) -- up to 10^(k/2) ms
+  tally('time ' .. class, took)
 end
 
 -- What many jobs share (a data set, a large section, an upload) stays for as long as a pinned job needs it.
@@ -209,6 +223,7 @@ end
 local function close_attempt(id, how)
   local job = K.job .. id
   local seen = call('HMGET', job, 'attempt', 'fence', 'worker', 'started')
+  tally('attempt ' .. how)
   if how ~= 'finished' then
     local words = 'attempt ' .. seen[1] .. ' ended without a result: ' .. (string.gsub(how, '_', ' '))
     announce(id, 'log', cjson.encode({message = words, attempt = tonumber(seen[1]), worker = seen[3], how = how}))
@@ -229,6 +244,7 @@ local function settle(id, status) -- into a state in which nothing happens any m
 end
 
 local function requeue(id) -- the place in the queue is the old one
+  tally('requeued')
   local seen = call('HMGET', K.job .. id, 'queue', 'order')
   call('HSET', K.job .. id, 'queued', NOW)
   call('HDEL', K.job .. id, 'progress')
@@ -249,11 +265,13 @@ local function give_up(id, how, problem, poison)
   close_attempt(id, how)
   if how == 'failed' then
     call('HSET', job, 'error', problem)
+    tally('failed ' .. cjson.decode(problem).code)
     settle(id, 'failed')
   elseif status == 'cancelling' then
     settle(id, 'cancelled')
   elseif how == 'lost' and call('HINCRBY', job, 'lost', 1) >= poison then
     call('HSET', job, 'error', problem)
+    tally('failed ' .. cjson.decode(problem).code)
     settle(id, 'failed')
   else
     requeue(id)

@@ -12,6 +12,7 @@ local expired = call('ZRANGEBYSCORE', K.leases, '-inf', '(' .. string.format('%.
 for _, id in ipairs(expired) do
   local status = call('HGET', K.job .. id, 'status')
   if status == 'running' or status == 'cancelling' then
+    tally('lease lost')
     give_up(id, 'lost', problem, poison)
   else
     call('ZREM', K.leases, id)

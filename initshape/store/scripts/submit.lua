@@ -1,9 +1,10 @@
 -- KEYS: the job's keys.
 -- ARGV: clock, id, document, parts, queue, batch, user, submitter (JSON with priority), tags (JSON), max_seconds, mode,
---   expected seconds, uploads that the document names
+--   expected seconds, uploads that the document names, id of the HTTP request
 -- mode: submit; rerun (no document: keep the stored one, and compute again what is known)
 -- -> answer (known, joined, queued, missing), status, attempt
-local id, document, parts, queue, batch, user, submitter, tags, seconds, mode, expected, uploads = unpack(ARGV, 2, 13)
+local id, document, parts, queue, batch, user, submitter = unpack(ARGV, 2, 8)
+local tags, seconds, mode, expected, uploads, request = unpack(ARGV, 9, 14)
 local job = K.job .. id
 local seen = call('HMGET', job, 'status', 'attempt', 'known', 'queue', 'order', 'max_seconds', 'number')
 local status, attempt = seen[1], tonumber(seen[2] or '0')
@@ -23,6 +24,8 @@ elseif status == 'succeeded' and seen[3] == '1' and mode == 'submit' and call('E
 else
   answer = 'queued'
 end
+
+tally('submitted ' .. answer)
 
 -- the line depends on the priority, which a second submission of the same user may change
 if status == 'queued' then dequeue(id, seen[4]) end
@@ -55,7 +58,7 @@ else
   queue = seen[4]
 end
 local order = call('HINCRBY', K.numbers, 'order', 1)
-call('HSET', job, 'order', order, 'queued', NOW, 'lost', 0)
+call('HSET', job, 'order', order, 'queued', NOW, 'lost', 0, 'request', request)
 if status then
   call('HDEL', job, 'error', 'progress', 'outcome', 'started', 'finished')
   keep(id)
