@@ -64,6 +64,9 @@ def prepare(
     dataset = shared(experiment.dataset)
     model, theta = initialize(experiment.model, experiment.init, dataset.dimension)
 
+    if getattr(experiment.flow, "integrator", None) == "dual":
+        neighbours = None  # the step sizes of that flow show every digit of where the implicit fit has ended
+
     fits: dict[str, Fit] = {}
     for k, name in enumerate(experiment.regularizers):
         report(Progress(f"fit {name}", 0.05 + 0.15 * k / len(experiment.regularizers)))

@@ -13,11 +13,12 @@ from initshape.datasets import Dataset
 from initshape.dual import integrate_dual, limit
 from initshape.models import AbstractModel, Diagonal
 from initshape.regularizers import Fit
-from initshape.regularizers.per_dataset import once_per_dataset
+from initshape.regularizers.per_dataset import constraints_of, once_per_dataset
 from initshape.spec.defaults import DESCENT_STEPS, FLOW_STEPS, LOG_TRAIN_LOSS, RELATIVE_RESIDUAL
 from initshape.spec.experiment import Experiment
 from initshape.spec.feasibility import INCONSISTENT, relative_least_squares_residual
 from initshape.spec.flow import GradientDescent, GradientFlow
+from initshape.spec.outcome import Outcome
 from initshape.training.settings import FlowProgress, FlowSettings, FlowSolution
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def _least_squares_residual(dataset: Dataset) -> float:
 class Task:
     """One network to train as `experiment.flow` says. **Shape**: theta (P,), targets (d,).
 
-    `known`, theory's answer, is for `integrator: limit`, which is that answer. No simulation sees it.
+    `known`, theory's answer, is for `integrator: limit`, which is that answer, and for `dual`, which would look for it
+    to know how small its errors must be. No simulation sees it.
     """
 
     experiment: Experiment
@@ -99,6 +101,8 @@ def simulate(task: Task) -> FlowSolution:
             observers=targets,
             coordinates=coordinates,
             on_progress=on_block,
+            constraints=constraints_of(dataset),
+            limit=None if task.known is None or task.known.outcome is not Outcome.converged else task.known.state,
         )
     from initshape.flows import integrate
     from initshape.flows.gradient_descent import descend

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from initshape.batch import Cell, run_many
@@ -57,6 +58,18 @@ def test_the_same_numbers_as_alone() -> None:
         assert_same_arrays(found.arrays, alone.arrays)
     outcomes = [one.result.outcome for one in together.values() if isinstance(one, RunOutput)]
     assert outcomes.count(Outcome.infeasible) == 1
+
+
+def test_dual_flows_take_the_same_steps_as_alone() -> None:
+    """To the bit: their step sizes show every digit of the fit that they are given."""
+    dataset = {**BASE["dataset"], "dimension": 200, "samples": 40}
+    cells = [scaled(scale, dataset=dataset, flow={"integrator": "dual"}) for scale in (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)]
+    together = dict(run_many(Cell(one) for one in cells))
+    for k, one in enumerate(cells):
+        alone, found = run(one), together[k]
+        assert isinstance(found, RunOutput)
+        for name, array in alone.arrays.items():
+            np.testing.assert_array_equal(array, found.arrays[name], err_msg=name)
 
 
 class Told(BaseException):

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from initshape.dual.parameters import parameters, two_layers
+from initshape.dual.drift import TwoLayerDrift
+from initshape.dual.parameters import parameters
 from initshape.dual.system import DualSystem
 from initshape.dual.tableau import Tableau
 from initshape.models import Diagonal
 from initshape.regularizers.base import AbstractMirrorState, Array
 from initshape.regularizers.deep import DeepState
-from initshape.training.trajectory import Recorder, Rows
+from initshape.training.trajectory import Recorder, Rows, joined
+
+NUMBERS_AT_ONCE = 2**15
+"""In one array of R or w: what is made of them then stays in the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,33 +59,43 @@ class Observer:
             coordinates=np.array(coordinates, dtype=np.int64).reshape(-1),
         )
 
-    def along(self, anchor: AbstractMirrorState, deltas: Array) -> Rows:
-        """Rows of the states at nu(anchor) + deltas (B, N)."""
-        changes = deltas @ self.system.X
-        if isinstance(anchor, DeepState):
-            return self.of_states([anchor.advance(change)[0] for change in changes])
-        R = anchor.R + changes
-        layers = two_layers(self.theta0.reshape(2, 2, -1), R)
-        return self._rows(self.system.potential.inverse(R), layers.reshape(len(R), -1))
+    def along(self, anchors: Sequence[AbstractMirrorState], place: NDArray[np.int64], deltas: Array) -> Rows:
+        """Rows of the states at nu(anchors[place]) + deltas. **Shape**: place (B,), deltas (B, N)."""
+        if any(isinstance(anchor, DeepState) for anchor in anchors):
+            changes = deltas @ self.system.X
+            return self.of_states([anchors[k].advance(change)[0] for k, change in zip(place, changes, strict=True)])
+        drift = TwoLayerDrift.of(self.theta0, self.invariants, self.invariant_scale)
+        parts, size = [], max(1, NUMBERS_AT_ONCE // self.model.dimension)
+        for first in range(0, len(place), size):
+            R = deltas[first : first + size] @ self.system.X
+            for row, k in zip(R, place[first : first + size], strict=True):
+                row += anchors[k].R
+            parts.append(self._rows(self.system.potential.inverse(R), drift(R)))
+        return joined(*parts)
 
     def of_states(self, states: Sequence[AbstractMirrorState]) -> Rows:
         """Rows of states."""
-        thetas = [parameters(self.model, self.theta0, state) for state in states]
-        return self._rows(np.stack([state.w for state in states]), np.stack(thetas))
-
-    def _rows(self, w: Array, theta: Array) -> Rows:
-        X, y = self.system.X, self.system.y
-        squared = np.sum((y - w @ X.T) ** 2, axis=-1)
+        theta = np.stack([parameters(self.model, self.theta0, state) for state in states])
         scale = np.maximum(self.model.invariant_scale(theta), self.invariant_scale)
         drift = np.abs(self.model.invariants(theta) - self.invariants) / np.where(scale > 0.0, scale, 1.0)
-        distances = np.linalg.norm(w[:, None, :] - self.targets, axis=-1) / self.target_norms
+        return self._rows(np.stack([state.w for state in states]), np.max(drift, axis=-1))
+
+    def _rows(self, w: Array, drift: Array) -> Rows:
+        X, y = self.system.X, self.system.y
+        squared = _squared(y - w @ X.T)
+        distances = [np.sqrt(_squared(w - target)) for target in self.targets]
         return Rows(
             train_loss=squared / (2.0 * len(y)),
             relative_residual=np.sqrt(squared) / np.linalg.norm(y),
-            invariant_drift=np.max(drift, axis=-1),
+            invariant_drift=drift,
             w=w[:, self.coordinates],
-            distances=distances,
+            distances=np.stack(distances, axis=-1) / self.target_norms if distances else np.empty((len(w), 0)),
         )
+
+
+def _squared(gaps: Array) -> Array:
+    """||row||^2. **Shape**: (B, n) -> (B,)."""
+    return np.asarray(np.einsum("bi,bi->b", gaps, gaps))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,10 +107,6 @@ class Leg:
     anchor: AbstractMirrorState
     Z: Array
     method: Tableau
-
-    def deltas(self, times: Array) -> Array:
-        """nu - nu(anchor) at times inside. **Shape**: (B,) -> (B, N)."""
-        return self.method.weights(np.clip((times - self.began) / self.size, 0.0, 1.0)) @ self.Z
 
 
 class History:
@@ -122,12 +132,17 @@ class History:
         edge = _standing_for(np.array([0.0]))
         times, _ = self._recorder.finish(edge, edge, end_time)
         inside, parts = times[1:-1], [start]
-        legs = np.searchsorted([leg.began for leg in self._legs], inside, side="right") - 1
-        for k in np.unique(legs):
-            leg = self._legs[k]
-            parts.append(observer.along(leg.anchor, leg.deltas(inside[legs == k])))
+        if len(inside) > 0:
+            place = np.searchsorted([leg.began for leg in self._legs], inside, side="right") - 1
+            parts.append(observer.along([leg.anchor for leg in self._legs], place, self._deltas(inside, place)))
         parts += [end] if len(times) > 1 else []
-        return times, Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        return times, joined(*parts)
+
+    def _deltas(self, times: Array, place: NDArray[np.int64]) -> Array:
+        """nu - nu(anchor) at times inside the legs `place`. **Shape**: (B,) -> (B, N)."""
+        began, sizes = np.array([(leg.began, leg.size) for leg in self._legs])[place].T
+        weights = self._legs[0].method.weights(np.clip((times - began) / sizes, 0.0, 1.0))
+        return np.stack([row @ self._legs[k].Z for row, k in zip(weights, place, strict=True)])
 
 
 def _standing_for(times: Array) -> Rows:

@@ -13,7 +13,7 @@ from initshape.dual.parameters import parameters
 from initshape.dual.run import DualRun
 from initshape.dual.system import DualSystem
 from initshape.models import Diagonal
-from initshape.regularizers.base import AbstractPotential, Array
+from initshape.regularizers.base import AbstractMirrorState, AbstractPotential, Array
 from initshape.regularizers.constraints import Constraints
 from initshape.regularizers.newton import minimise
 from initshape.regularizers.registry import entry_for
@@ -32,12 +32,17 @@ def integrate_dual(
     observers: Mapping[str, Array] | None = None,
     coordinates: Sequence[int] = (),
     on_progress: Callable[[FlowProgress], None] | None = None,
+    constraints: Constraints | None = None,
+    limit: AbstractMirrorState | None = None,
 ) -> FlowSolution:
     """Integrates nu' = (y - X w(X^T nu))/N, and finishes it by dual Newton where settings allow.
 
     The flow of all parameters, by the mirror map that theory gives it: a check of nothing, but N equations instead of
     2 L d, and a limit in which errors of the integration do not accumulate. Stop rules, saved times and statistics
     are those of `flows.integrate`; `settings.rtol` is about the relative error of w along the way.
+
+    `constraints` of X and y, and the `limit` of the flow as dual Newton finds it, are made here where they are not at
+    hand already.
 
     **Shape**: theta0 (P,), X (N, d), y (N,), observers (d,).
     **Errors**: ValueError for y = 0 or arrays that do not fit; numerical trouble is an outcome of the solution.
@@ -52,12 +57,15 @@ def integrate_dual(
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         potential = potential_of(model, theta0)
         free = _free(potential, X)
-        constraints = Constraints.of(free, y)
+        if constraints is None or free is not X:
+            constraints = Constraints.of(free, y)
         dependent = len(constraints.target) < len(y)
         system = DualSystem(potential, X, y, orth(free) if dependent else None)
         observer = Observer.of(model, system, theta0, targets, coordinates)
-        limit = minimise(potential.start(), constraints) if constraints.consistent else None
-        known = limit.state if limit is not None and limit.outcome is Outcome.converged else None
+        known = limit
+        if known is None and constraints.consistent:
+            found = minimise(potential.start(), constraints)
+            known = found.state if found.outcome is Outcome.converged else None
         recorder = Recorder(settings.points, _rate(model, theta0, system), settings.max_time)
         history = History(recorder)
         run = DualRun(system, settings, history, known, on_progress or _unwatched)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,7 +114,7 @@ class RadauStepper:
             defect = (velocity - method.inverse @ Z / h) @ self._basis
             change = ((method.T @ ((method.T_inverse @ defect) / denominators)).real) @ self._basis.T
             self.effort["newton_iterations"] += 1
-            last, size = size, float(np.sqrt(np.mean(change**2))) / self._atol
+            last, size = size, _rms(change) / self._atol
             if not np.isfinite(size):
                 return Z, iteration, 1.0, False
             Z = Z + change
@@ -123,7 +124,7 @@ class RadauStepper:
                 if rate >= 1.0 or rate**left / (1.0 - rate) * size > KAPPA:
                     return Z, iteration, rate, False
             # Below the tolerance, in proportion to the step itself: else the residual would hover at its size.
-            share = float(np.sqrt(np.mean(Z[-1] ** 2))) / self._atol
+            share = _rms(Z[-1]) / self._atol
             enough = KAPPA * min(1.0, max(share, LEAST_SHARE))
             if size == 0.0 or (iteration > 0 and rate / (1.0 - rate) * size <= enough):
                 return Z, iteration + 1, rate, True
@@ -146,10 +147,10 @@ class RadauStepper:
             )
 
         error = filtered(self._system.velocity(self.residual))
-        size = float(np.sqrt(np.mean(error**2))) / self._atol
+        size = _rms(error) / self._atol
         if size > 1.0 and (retried or self._last is None):
             error = filtered(self._system.velocity(self._system.residuals(self.state, 1)(error[None])[0]))
-            size = float(np.sqrt(np.mean(error**2))) / self._atol
+            size = _rms(error) / self._atol
         return size
 
     def _factor(self, h: float, error: float, iterations: int) -> float:
@@ -161,3 +162,8 @@ class RadauStepper:
         if self._last is not None:
             factor *= min(1.0, h / self._last.size * (self._last_error / max(error, 1e-12)) ** -power)
         return float(np.clip(safety * factor, SMALLEST, LARGEST))
+
+
+def _rms(array: Array) -> float:
+    """Root mean square, to the bit as `np.mean` has it: step sizes show every digit."""
+    return math.sqrt(np.add.reduce(array * array, axis=None) / array.size)

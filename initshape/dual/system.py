@@ -60,7 +60,13 @@ class DualSystem:
     def residuals(self, anchor: AbstractMirrorState, copies: int) -> Callable[[Array], Array]:
         """The function y - X w of `copies` increments from `anchor`. **Shape**: (copies, N) -> (copies, N)."""
         if not isinstance(anchor, DeepState):
-            return lambda deltas: self.y - self.potential.inverse(anchor.R + deltas @ self.X) @ self.X.T
+
+            def shallow(deltas: Array) -> Array:
+                R = deltas @ self.X
+                R += anchor.R
+                return np.asarray(self.y - self.potential.inverse(R) @ self.X.T)
+
+            return shallow
         repeated, shape = _repeated(anchor, copies), (copies, len(anchor.w))
 
         def deep(deltas: Array) -> Array:
@@ -97,11 +103,16 @@ class DualSystem:
         For one coordinate the measure is how far R may go until its map has bent (`longest_step`); for all of w at
         once it is `size`, a norm of w that matters.
         """
-        signs = np.random.RandomState(0).choice([-1.0, 1.0], size=(PROBES, len(self.y)))
-        bend = min(state.longest_step(direction) for direction in signs @ self.X)
+        bend = min(state.longest_step(direction) for direction in self._probes)
         spread = float(np.sqrt(state.slope**2 @ self.squares))
         allowed = min(bend, LINEAR * size / spread) if spread > 0.0 else bend
         return rtol * min(allowed, 1e300)
+
+    @cached_property
+    def _probes(self) -> Array:
+        """Directions of R in which samples move it by +-1 each. **Shape**: (PROBES, d)."""
+        signs = np.random.RandomState(0).choice([-1.0, 1.0], size=(PROBES, len(self.y)))
+        return np.asarray(signs @ self.X)
 
     def noise(self, state: AbstractMirrorState) -> float:
         """Rounding of nu, root mean square, as w sees it at `state`."""

@@ -72,6 +72,11 @@ def tableau(stages: int) -> Tableau:
 
 def _primitives(x: Array, count: int) -> Array:
     """Integrals from 0 to x of the Legendre polynomials on [0, 1] of degree 0 ... count - 1. **Shape**: (B, count)."""
-    P = legendre.legvander(2.0 * x - 1.0, count)
-    k = np.arange(1, count)
-    return np.column_stack([x, 0.5 * (P[:, 2:] - P[:, :-2])[:, : count - 1] / (2.0 * k + 1.0)])
+    t, P = 2.0 * x - 1.0, np.ones((count + 1, len(x)))
+    P[1] = t
+    for k in range(2, count + 1):  # as NumPy's `legvander` to the bit, and sooner
+        P[k] = (P[k - 1] * t * (2 * k - 1) - P[k - 2] * (k - 1)) / k
+    found = np.empty((count, len(x)))
+    found[0] = x
+    found[1:] = 0.5 * (P[2:] - P[:-2]) / (2.0 * np.arange(1, count)[:, None] + 1.0)
+    return found.T

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -71,6 +72,7 @@ class HyperbolicEntropy(AbstractPotential):
         """psi(R + change) - psi(R) = C sinh(change) sinh(change + 2(R + phi)), without cancellation."""
         return np.sinh(change) * self._scaled_sinh(change + 2.0 * (R + self.phi))
 
+    @cached_property
     def _in_range(self) -> bool:
         return bool(np.all(np.abs(self.log_c) < _LARGEST_ARGUMENT - 20.0))
 
@@ -85,7 +87,7 @@ class HyperbolicEntropy(AbstractPotential):
 
     def _asinh(self, w: Array) -> Array:
         """asinh(w/C), in logarithms where w/C leaves double precision."""
-        if self._in_range() and np.all(np.abs(w) < 1e290 * np.minimum(self.c, 1.0)):
+        if self._in_range and np.all(np.abs(w) < 1e290 * np.minimum(self.c, 1.0)):
             return np.arcsinh(w / self.c)
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             ratio = np.log(np.abs(w)) - self.log_c  # -inf at w = 0
@@ -95,7 +97,7 @@ class HyperbolicEntropy(AbstractPotential):
 
     def _scaled_sinh(self, x: Array) -> Array:
         """C sinh(x)."""
-        if self._in_range() and np.all(np.abs(x) < _LARGEST_ARGUMENT):
+        if self._in_range and np.max(np.abs(x), initial=0.0) < _LARGEST_ARGUMENT:  # false for NaN, too
             with np.errstate(over="ignore"):
                 return np.asarray(self.c * np.sinh(x))
         size = np.abs(x)

@@ -53,7 +53,7 @@ class Recorder:
         if len(times) == 0:
             return None
         self._times = np.concatenate([self._times, times])
-        self._rows = rows if self._rows is None else _joined(self._rows, rows)
+        self._rows = rows if self._rows is None else joined(self._rows, rows)
         if len(self._times) <= ROOM * self._points:
             return None
         kept = np.arange(len(self._times) - 1, -1, -2)[::-1]
@@ -65,14 +65,14 @@ class Recorder:
         """Time 0, at most points - 2 of the rows before `end_time`, and `end_time`."""
         if end_time <= 0.0:
             return np.zeros(1), start
-        times, rows = np.array([0.0, end_time]), _joined(start, end)
+        times, rows = np.array([0.0, end_time]), joined(start, end)
         inside = np.flatnonzero(self._times < end_time)
         if self._rows is None or len(inside) == 0:
             return times, rows
         wanted = min(len(inside), self._points - 2)
         kept = inside[np.round(np.linspace(0, len(inside) - 1, wanted)).astype(np.int64)]
         times = np.concatenate([times[:1], self._times[kept], times[1:]])
-        return times, _joined(start, _taken(self._rows, kept), end)
+        return times, joined(start, _taken(self._rows, kept), end)
 
 
 def named(
@@ -96,7 +96,8 @@ def cropped(rows: Rows, count: int, columns: int, observers: int) -> Rows:
     return arrays._replace(w=arrays.w[:, :columns], distances=arrays.distances[:, :observers])
 
 
-def _joined(*parts: Rows) -> Rows:
+def joined(*parts: Rows) -> Rows:
+    """Rows one after the other."""
     return Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
