@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
             where = ".".join(map(str, problem["loc"]))
             print(f"initshape: {where + ': ' if where else ''}{problem['msg']}", file=sys.stderr)
         return 2
+    logging.captureWarnings(True)
     logs.configure(settings.log_level, settings.log_format)
     logging.getLogger("service").info("settings", extra={"settings": settings.redacted()})
     from service.server import Server  # after the settings: a refusal need not wait for the imports

@@ -31,7 +31,7 @@ def test_a_good_store(own_server: RedisServer) -> None:
 def test_a_store_that_is_not_fit(own_server: RedisServer) -> None:
     client = Store(own_server.settings)
     client.client.set(FORMAT, 99)
-    for name, value in (("appendonly", "no"), ("maxmemory-policy", "allkeys-lru"), ("maxmemory", "1mb")):
+    for name, value in (("appendonly", "no"), ("maxmemory-policy", "volatile-lru"), ("maxmemory", "1mb")):
         client.client.config_set(name, value)
     found = states(store.check(own_server.settings))
     bad = ("persistence", "eviction", "format", "redis memory", "workers")
