@@ -8,6 +8,7 @@ import sys
 
 from pydantic import ValidationError
 
+from initshape import logs
 from service.settings import Settings
 
 
@@ -26,8 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
             where = ".".join(map(str, problem["loc"]))
             print(f"initshape: {where + ': ' if where else ''}{problem['msg']}", file=sys.stderr)
         return 2
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger(__name__).info("settings: %s", settings.redacted())
+    logging.captureWarnings(True)
+    logs.configure(settings.log_level, settings.log_format)
+    logging.getLogger("service").info("settings", extra={"settings": settings.redacted()})
     from service.server import Server  # after the settings: a refusal need not wait for the imports
 
     Server(settings).run()

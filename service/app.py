@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from service import errors, openapi, streaming
 from service.cors import Cors
 from service.loopback import LoopbackOnly
+from service.metrics import Requests
 from service.routers import (
     batch,
     catalog,
@@ -16,6 +17,7 @@ from service.routers import (
     experiments,
     health,
     labels,
+    metrics,
     problems,
     results,
     sweeps,
@@ -24,6 +26,7 @@ from service.routers import (
 )
 from service.services import lifespan
 from service.settings import Settings
+from service.tracing import Tracing
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -39,14 +42,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.requests = Requests()
     app.state.release = lambda: None  # replaced by the lifespan: lets long polls go
     errors.install(app)
     streaming.install(app)
-    for router in (experiments, labels, batch, events, results, sweeps, tables, uploads, catalog, health, problems):
+    every = (experiments, labels, batch, events, results, sweeps, tables, uploads, catalog, health, metrics, problems)
+    for router in every:
         app.include_router(router.router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     if settings.cors_origins:
         app.add_middleware(Cors, origins=settings.cors_origins)
     if not settings.auth:
         app.add_middleware(LoopbackOnly)
+    app.add_middleware(Tracing, requests=app.state.requests)  # last, for the last one is the outermost
     return app

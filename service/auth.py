@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from initshape.logs import note
 from initshape.store import tokens
 from initshape.store.tokens import Role
 from service.errors import ForbiddenError, UnauthorizedError
@@ -15,7 +16,7 @@ from service.services import AppServices
 
 LONGEST_TOKEN = 512
 
-_bearer = HTTPBearer(auto_error=False, description="A token printed at the first start, or made by an admin.")
+bearer = HTTPBearer(auto_error=False, description="A token printed at the first start, or made by an admin.")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ LOCAL = Caller("local", Role.admin)
 
 
 async def _caller(
-    services: AppServices, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    services: AppServices, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Caller:
     if not services.settings.auth:
         return LOCAL
@@ -40,6 +41,7 @@ async def _caller(
     found = await services.store.run(tokens.verify(token)) if len(token) <= LONGEST_TOKEN else None
     if found is None:
         raise UnauthorizedError("The token is not valid.")
+    note(user=found.user)
     return Caller(found.user, found.role)
 
 

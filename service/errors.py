@@ -33,6 +33,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from initshape.logs import request_id
 from initshape.spec.explain import pointer
 from initshape.spec.problem import InitshapeError, JobError, Problem, ProblemError, SpecError, shown
 from initshape.spec.status import Status
@@ -203,6 +204,8 @@ def problem_response(
     """A problem as a response. A lone surrogate in an echoed text becomes its JSON escape, never a failed encoding."""
     body = problem_of(kind, detail, path, status=status, errors=errors)
     document = {**body.model_dump(), **(extra or {})}
+    if request := request_id():
+        document["request_id"] = request
     content = json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
     return Response(content, status_code=body.status, media_type=MEDIA_TYPE, headers=headers)
 
@@ -304,4 +307,6 @@ async def _disconnected(request: Request, error: Exception) -> Response:
 
 
 async def _internal(request: Request, error: Exception) -> Response:
-    return problem_response(INTERNAL, "The server failed on this request; its log says why.", _path(request))
+    headers = {"X-Request-ID": request_id()}  # this answer comes from outside of all layers
+    return problem_response(INTERNAL, "The server failed on this request; its log says why.", _path(request),
+                            headers=headers)  # fmt: skip

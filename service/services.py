@@ -12,8 +12,10 @@ from typing import Annotated, Any, TypedDict, TypeVar
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, FastAPI, Request
 
-from initshape.store import AsyncStore, Operation, Store, StoreError, reaper
+from initshape.store import AsyncStore, Operation, Store, StoreError, condition, reaper
+from initshape.store import format as store_format
 from initshape.store.events import Events
+from service.belief import Believed
 from service.doorbell import Doorbell
 from service.pictures import Pictures
 from service.settings import Settings
@@ -39,6 +41,7 @@ class Services:
     doorbell: Doorbell
     stopping: asyncio.Event
     _threads: Store
+    believed: Believed = field(default_factory=Believed)
     pictures: Pictures = field(default_factory=Pictures)
     streams: Streams = field(default_factory=Streams)
     heavy: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(HEAVY_THREADS))
@@ -83,11 +86,22 @@ async def _running(app: FastAPI) -> AsyncIterator[State]:
                 threads.close()
 
 
+async def _open(store: AsyncStore) -> None:
+    found = await store.run(store_format.opening())
+    state = await store.run(condition.read())
+    log.info("the store is open", extra={"format": found, **state.told()})
+    for problem in state.problems:
+        log.error("the store is not fit for jobs: %s", problem)
+
+
 async def _keep_house(store: AsyncStore, doorbell: Doorbell) -> None:
     """Requeues expired leases and rings for what waits, beside any number of workers that do the same."""
-    away = False
+    away, opened = False, False
     while True:
         try:
+            if not opened:  # the store may come up later than the API, and from a newer release
+                await _open(store)
+                opened = True
             turn = await store.run(reaper.tick())
             for queue in turn.rings:
                 doorbell.ring(queue)

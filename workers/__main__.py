@@ -38,8 +38,9 @@ def main(arguments: list[str] | None = None) -> None:
     logs.tell_settings(given.queue, given.name, settings)
     app = create_app(settings)
     app.worker_main([
-        "worker", "--without-mingle", "--without-gossip", "--concurrency", "1", "--pool", "prefork",
-        "--hostname", f"{given.name}@%h", "--queues", Queue(given.queue).celery, "--loglevel", given.loglevel,
+        "--quiet", "worker", "--without-mingle", "--without-gossip", "--concurrency", "1", "--pool", "prefork",
+        "--hostname", f"{given.name}@%h", "--queues", Queue(given.queue).celery,
+        "--loglevel", "WARNING",  # of a spawned child, until workers/logs.py takes over
     ])  # fmt: skip
 
 

@@ -33,4 +33,5 @@ def tell_settings(queue: str, name: str, store: StoreSettings) -> None:
 def _configure(**_: Any) -> None:
     given = os.environ.get(SETTING, "auto")
     form: logs.Format = given if given in logs.FORMATS else "auto"
+    logging.captureWarnings(True)
     logs.configure(os.environ.get(LEVEL, "INFO"), form)

@@ -27,6 +27,9 @@ File = Annotated[Path, typer.Argument(help="YAML or JSON submission; - is standa
 Id = Annotated[str, typer.Argument(help="x-... of an experiment or s-... of a sweep.", show_default=False)]
 Url = Annotated[str | None, typer.Option(help="Server; default INITSHAPE_URL, else the one of the data directory.")]
 DataDir = Annotated[Path | None, typer.Option(help="Data directory of a server on this machine.")]
+RedisUrl = Annotated[
+    str | None, typer.Option(envvar="INITSHAPE_REDIS_URL", help="A Redis; default that of the data directory.")
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
 
 
@@ -313,6 +316,43 @@ def worker(
     """Run one worker of a server elsewhere, reached by INITSHAPE_REDIS_URL."""
     arguments = ["--queue", queues, *(["--name", name] if name else [])]
     os.execv(sys.executable, [sys.executable, "-m", "workers", *arguments])  # noqa: S606 - replaces this process
+
+
+@app.command()
+def backup(
+    destination: Annotated[Path, typer.Argument(help="Directory to make.", show_default=False)],
+    data_dir: DataDir = None,
+    redis_url: RedisUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Copy everything that a running server holds, at one moment, and read the copy back."""
+    from initshape.cli.operating import back_up
+    from initshape.supervisor.place import default_data_dir
+
+    raise typer.Exit(back_up(destination, data_dir or default_data_dir(), redis_url, as_json=as_json))
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="Directory that `backup` has made.", show_default=False)],
+    data_dir: DataDir = None,
+    force: Annotated[bool, typer.Option("--force", help="Move what the data directory holds aside.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a data directory from a backup. No server may use it."""
+    from initshape.cli.operating import bring_back
+    from initshape.supervisor.place import default_data_dir
+
+    raise typer.Exit(bring_back(source, data_dir or default_data_dir(), force=force, as_json=as_json))
+
+
+@app.command()
+def doctor(data_dir: DataDir = None, redis_url: RedisUrl = None, as_json: Json = False) -> None:
+    """Say what is wrong here and how to mend it; also without a server. Exit code 1 where something fails."""
+    from initshape.cli.operating import examine_all
+    from initshape.supervisor.place import default_data_dir
+
+    raise typer.Exit(examine_all(data_dir or default_data_dir(), redis_url, as_json=as_json))
 
 
 @app.command()

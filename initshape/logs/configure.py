@@ -12,7 +12,14 @@ Format = Literal["auto", "json", "text"]
 FORMATS: Final[tuple[Format, ...]] = ("auto", "json", "text")
 SETTING: Final = "INITSHAPE_LOG_FORMAT"
 
-_CHATTY: Final = ("celery.app.trace", "celery.worker.strategy", "celery.redirected", "kombu", "httpx", "jax")
+_CHATTY: Final = (
+    "celery.app.trace",
+    "celery.worker.strategy",
+    "celery.redirected",
+    "kombu",
+    "httpx2",
+    "jax",
+)
 """They tell of every message, and a message says nothing: what becomes of jobs is told by `workers`."""
 
 

@@ -41,10 +41,14 @@ class RedisServer:
     """Starts at construction, stops at close() or at the end of a `with` block.
 
     Errors: ServerError where no server is found, the directory is in use by a living process, its files were written by
-    a newer server, or the server does not come up.
+    a newer server, or the server does not come up. With `snapshot`, the name of an RDB file in its directory, it begins
+    with that, and is not append-only until somebody sets it: an append-only server never looks at such a file.
     """
 
-    def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, environment: Mapping[str, str] | None = None, snapshot: str | None = None
+    ) -> None:
+        self._snapshot = snapshot
         self.directory = directory / "redis"
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o700)
@@ -171,10 +175,13 @@ class RedisServer:
     def _configuration(self, port: int) -> str:
         return "\n".join([
             f"requirepass {self._password}", f"port {port}", "bind 127.0.0.1", "protected-mode yes",
-            f'dir "{self.directory}"', "appendonly yes", "appendfsync everysec", 'save ""',
+            f'dir "{self.directory}"', *self._persistence(), "appendfsync everysec", 'save ""',
             "maxmemory-policy noeviction", "daemonize no", "lazyfree-lazy-server-del yes", "tcp-keepalive 60",
             'rename-command DEBUG ""', "",
         ])  # fmt: skip
+
+    def _persistence(self) -> tuple[str, ...]:
+        return ("appendonly yes",) if self._snapshot is None else ("appendonly no", f"dbfilename {self._snapshot}")
 
     def _say_who(self, settings: StoreSettings) -> None:
         parent = os.getpid()

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from initshape.spec.problem import InitshapeError
-from initshape.store import Store, StoreError, StoreSettings, tokens
+from initshape.store import Store, StoreError, StoreFormatError, StoreSettings, condition, tokens
+from initshape.store import format as store_format
 from initshape.store.binary import ServerError
+from initshape.store.keys import FORMAT_NUMBER
 from initshape.store.server import RedisServer
 from initshape.supervisor.child import Child, Plan, python
 from initshape.supervisor.guardian import Guardian
@@ -66,7 +68,7 @@ class Stack:
             self._guardian = Guardian()
             environment = self._start_redis()
             self._guard()
-            self._first_token(environment)
+            self._open_store(environment)
             self._children = self._plan(environment, port)
             for child in self._children:
                 child.start()
@@ -151,12 +153,19 @@ class Stack:
         own = {name: value for name, value in os.environ.items() if not name.startswith("INITSHAPE_REDIS_")}
         return own | self._redis.environment()
 
-    def _first_token(self, environment: dict[str, str]) -> None:
-        if not self.options.auth:
-            return
+    def _open_store(self, environment: dict[str, str]) -> None:
+        """Data of this release or of an older one, on a server that keeps them; then the first token."""
         store = Store(StoreSettings.from_environment(environment))
         try:
-            self.new_token = store.run(tokens.create_admin())
+            found = store.run(store_format.opening())
+            if 0 < found < FORMAT_NUMBER:
+                self._say(f"the data were of format {found}; now of {FORMAT_NUMBER}")
+            if problems := store.run(condition.read()).problems:
+                raise StackError(f"Redis is not fit to hold what must not be lost ({'; '.join(problems)}).")
+            if self.options.auth:
+                self.new_token = store.run(tokens.create_admin())
+        except StoreFormatError as error:
+            raise StackError(str(error)) from error
         except StoreError as error:
             raise StackError(f"Redis does not answer: {error}") from error
         finally:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from initshape.logs import note
 from initshape.spec.estimate import warnings
 from initshape.spec.experiment import Submission
 from initshape.spec.status import Status
@@ -69,6 +70,7 @@ async def submit_experiment(
         await hold_to(services, caller.user, "experiments", idempotency_key, sent, prepared.request.id)
     submission = jobs.submit(prepared.request, submitter(caller.user, prepared.submission))
     done = await (services.store.run if prepared.size <= SMALL else services.run_in_thread)(submission)
+    note(job=done.id, answer=done.answer.value)
     if done.answer is Answer.queued:
         services.doorbell.ring(Queue(prepared.request.queue))
     status = done.status or Status.queued

@@ -12,7 +12,7 @@ from initshape.store import Queue, Store, presence
 def test_ready_needs_a_worker(api: httpx2.Client, store: Store) -> None:
     answer = api.get("/health/ready")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
-    assert answer.json()["checks"] == {"store": "ok", "persistence": "ok", "workers": "none alive"}
+    assert answer.json()["checks"] == {"store": "ok", "persistence": "ok", "format": "ok", "workers": "none alive"}
     store.run(presence.announce("w", Queue.cpu, 3, {}))
     answer = api.get("/health/ready")
     assert (answer.status_code, answer.json()["workers"], answer.json()["status"]) == (200, 3, "ready")

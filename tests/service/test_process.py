@@ -116,4 +116,6 @@ def test_sigterm_lets_long_polls_go(process: Any, store: Store, document: Any, r
     assert took < 4
     assert "Traceback" not in log
     assert redis_server.password_file.read_text().strip() not in log
-    assert "settings: " in log
+    settings_line = json.loads(log.splitlines()[0])
+    assert settings_line["message"] == "settings"
+    assert settings_line["settings"]["port"] == int(url.rpartition(":")[2])
