@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -37,7 +38,7 @@ class Report:
     seed: int
     findings: tuple[Finding, ...]
     seconds: float
-    faults: int
+    faults: dict[str, int]
 
     @property
     def good(self) -> bool:
@@ -54,8 +55,8 @@ def run(scenario: Scenario, seed: int, folder: Path, say: Callable[[str], None] 
             say(
                 f"{scenario.name}: {scenario.workers} workers, {scenario.clients} clients, seed {seed}; log in {folder}"
             )
-            seconds, faults = _storm(scenario, seed, plant, log, say)
-            say(f"{faults} faults in {seconds:.0f} s; looking at what is left")
+            _storm(scenario, seed, plant, log, say)
+            say("looking at what is left")
             time.sleep(SETTLE_SECONDS)
             known = _look_back(plant, log)
             for program in (*plant.workers, plant.api):
@@ -65,13 +66,18 @@ def run(scenario: Scenario, seed: int, folder: Path, say: Callable[[str], None] 
             _compare(plant, known)
     finally:
         log.close()
-    history = History(journal.read(log.path))
-    return Report(scenario, seed, tuple(check(history) for check in CHECKS), seconds, faults)
+    return judge(scenario, seed, folder)
 
 
-def _storm(
-    scenario: Scenario, seed: int, plant: Plant, log: journal.Journal, say: Callable[[str], None]
-) -> tuple[float, int]:
+def judge(scenario: Scenario, seed: int, folder: Path) -> Report:
+    """What the log in a folder says."""
+    history = History(journal.read(folder / "journal.jsonl"))
+    times = [event["t"] for event in (*history.requests(), *history.all("fault"), *history.all("mended"))]
+    faults = Counter(window.what for window in history.windows)
+    return Report(scenario, seed, tuple(check(history) for check in CHECKS), max(times) - min(times), dict(faults))
+
+
+def _storm(scenario: Scenario, seed: int, plant: Plant, log: journal.Journal, say: Callable[[str], None]) -> None:
     """Clients and faults, until the one or the other are through and everything accepted has ended."""
     stop, enough = threading.Event(), threading.Event()
     plan = endless if math.isfinite(scenario.jobs) else schedule
@@ -106,7 +112,6 @@ def _storm(
         watcher.stop()
         for client in clients:
             client.close()
-    return time.monotonic() - began, breaker.count
 
 
 def _broke(future: object) -> bool:

@@ -34,7 +34,9 @@ SMOKE = Scenario(
     "smoke",
     workers=2,
     clients=3,
-    habits=Habits(width=3, kinds={"fit": 5, "flow": 3, "middle": 2}, deeds=DEEDS | {"cancel": 12}, pause=0.1),
+    habits=Habits(
+        width=6, kinds={"fit": 5, "flow": 3, "middle": 2}, deeds=DEEDS | {"cancel": 12, "share": 40}, pause=0.1
+    ),
     counts={CHILD: 1, WORKER: 1, FREEZE: 1, REDIS: 1, REDIS_FREEZE: 1, API: 1},
     mean=2.0,
     ranges={WORKER: (0.2, 0.5), FREEZE: (5.5, 6.5), REDIS: (0.5, 1.5), REDIS_FREEZE: (2.5, 4.0), API: (0.1, 0.3)},

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from tests.faults.runner import Report
 
 SHOWN = 5
+
+
+def section(report: Report) -> str:
+    """What was done, and the table."""
+    done = ", ".join(f"{count} x {what}" for what, count in sorted(Counter(report.faults).items()))
+    return (
+        f"Seed {report.seed}, {report.scenario.workers} workers, {report.scenario.clients} clients; "
+        f"{sum(report.faults.values())} faults ({done}) in {report.seconds:.0f} s.\n\n{table(report)}"
+    )
 
 
 def table(report: Report) -> str:

@@ -18,7 +18,7 @@ from tests.faults.journal import Event
 Check = Callable[[History], Finding]
 Log = list[Event]
 
-ONE, TWO, GONE, STOPPED = "x-one", "x-two", "x-gone", "x-stopped"
+ONE, TWO, GONE, STOPPED, NEVER = "x-one", "x-two", "x-gone", "x-stopped", "x-never"
 FIRST, SECOND = "w1@here:10/11", "w2@here:20/21"
 
 
@@ -60,6 +60,8 @@ def log() -> Log:
         request("cancel", STOPPED, 301.0, 200),
         {"kind": "cancel", "t": 301.5, "id": STOPPED, "sent": 301.0, "took": 0.5, "before": "cancelling",
          "state": "cancelled"},
+        request("submit", NEVER, 400.0),
+        record(NEVER, "cancelled", []),
         record(ONE, "succeeded", [attempt(1, 1, FIRST, 100.1, 106.9, "lost"),
                                   attempt(2, 2, SECOND, 107.1, 109.0, "finished")]),
         record(TWO, "succeeded", [attempt(1, 3, SECOND, 206.1, 207.0, "finished")]),
@@ -80,7 +82,7 @@ def find(log: Log, kind: str, **values: Any) -> Event:
 def test_nothing_is_broken_where_all_is_well(log: Log) -> None:
     history = History(log)
     assert [finding.broken for finding in (check(history) for check in CHECKS)] == [[]] * len(CHECKS)
-    assert "4 accepted: 1 cancelled, 1 deleted, 2 succeeded" in settled(history).measured
+    assert "5 accepted: 2 cancelled, 1 deleted, 2 succeeded" in settled(history).measured
     assert "longest 4.90 s" in queued_again(history).measured
     assert "1 submits met an outage" in outage_submits(history).measured
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from tests.faults.checks.finding import Finding
 from tests.faults.history import ON_REDIS, ON_WORKERS, Attempt, History, Window, quantile
@@ -100,7 +100,7 @@ def cancels(history: History) -> Finding:
 def _killed(history: History) -> Iterator[tuple[Attempt, Window, Attempt | None]]:
     """Attempts that a SIGKILL ended, the kill, and the attempt that came next without anybody's asking."""
     for attempts in history.attempts.values():
-        for one, following in zip(attempts, [*attempts[1:], None], strict=True):
+        for one, following in zip_longest(attempts, attempts[1:]):
             kills = [hit for hit in history.hits(one) if hit.what in (CHILD, WORKER)]
             if not kills or one.how not in ("lost", "returned"):
                 continue
