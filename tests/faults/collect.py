@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -13,17 +14,25 @@ from initshape.store.keys import ROOT
 from initshape.store.records import JobRecord
 from tests.faults.journal import Journal
 
-ENDED = re.compile(r"(x-[a-z2-7]{26}) attempt (\d+): .*?(accepted|stale)")
+ENDED = re.compile(r"^ended: (?:.*, )?(accepted|stale)$")
 """workers/loop.py says this when a result, an error or the word that a job has stopped has been taken, or has not."""
 
 
 def worker_logs(logs: Iterable[Path], journal: Journal) -> None:
-    """Ends of attempts, as the workers themselves saw them: independent of the store."""
+    """Claims and ends of attempts, as the workers themselves saw them: independent of the store."""
     for log in logs:
         for line in log.read_text(errors="replace").splitlines():
-            if found := ENDED.search(line):
-                how = "finish" if re.search(rf"attempt {found[2]}: [a-z_]+, (accepted|stale)", line) else "other"
-                journal.write("finish", id=found[1], attempt=int(found[2]), answer=found[3], how=how, log=log.name)
+            if '"job"' not in line:
+                continue
+            try:
+                said = json.loads(line)
+            except ValueError:
+                continue  # cut short by a kill
+            about = {"id": said["job"], "attempt": said.get("attempt"), "log": log.name, "pid": said["pid"]}
+            if said["message"] == "claimed":
+                journal.write("claimed", fence=said["fence"], **about)
+            elif found := ENDED.match(said["message"]):
+                journal.write("finish", answer=found[1], **about)
 
 
 def records(store: Store, ids: Iterable[str], journal: Journal) -> None:

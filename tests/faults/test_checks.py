@@ -47,7 +47,9 @@ def log() -> Log:
         {"kind": "held", "t": 100.2, "id": ONE, "fence": 1, "attempt": 1, "worker": FIRST},
         {"kind": "fault", "t": 102.0, "what": "child", "target": "w1", "pids": [11]},
         {"kind": "held", "t": 107.2, "id": ONE, "fence": 2, "attempt": 2, "worker": SECOND},
-        {"kind": "finish", "t": 999.0, "id": ONE, "attempt": 2, "answer": "accepted", "how": "finish"},
+        {"kind": "claimed", "t": 999.0, "id": ONE, "attempt": 1, "fence": 1, "log": "w1.log", "pid": 11},
+        {"kind": "claimed", "t": 999.0, "id": ONE, "attempt": 2, "fence": 2, "log": "w2.log", "pid": 21},
+        {"kind": "finish", "t": 999.0, "id": ONE, "attempt": 2, "answer": "accepted"},
         request("read", ONE, 120.0, 200, etag="e1", attempt=2, numbers="n"),
         request("submit", GONE, 130.0),
         request("delete", GONE, 131.0, 200),
@@ -55,7 +57,7 @@ def log() -> Log:
         request("submit", TWO, 201.0, 503, type="/problems/unavailable", retry_after="2"),
         {"kind": "mended", "t": 204.0, "what": "redis", "target": "redis", "began": 200.0},
         request("submit", TWO, 206.0),
-        {"kind": "finish", "t": 999.0, "id": TWO, "attempt": 1, "answer": "accepted", "how": "finish"},
+        {"kind": "finish", "t": 999.0, "id": TWO, "attempt": 1, "answer": "accepted"},
         request("submit", STOPPED, 300.0),
         request("cancel", STOPPED, 301.0, 200),
         {"kind": "cancel", "t": 301.5, "id": STOPPED, "sent": 301.0, "took": 0.5, "before": "cancelling",
@@ -140,6 +142,14 @@ def spoil_shared_fence(log: Log) -> None:
     find(log, "record", id=TWO)["attempts"][0]["fence"] = 2
 
 
+def spoil_fence_claimed_twice(log: Log) -> None:
+    find(log, "claimed", fence=2)["fence"] = 1
+
+
+def spoil_silent_workers(log: Log) -> None:
+    log[:] = [event for event in log if event["kind"] != "finish"]
+
+
 def spoil_numbers(log: Log) -> None:
     find(log, "compared", id=ONE)["difference"] = 2e-10
 
@@ -214,6 +224,7 @@ SPOILT: list[tuple[Check, Callable[[Log], None]]] = [
     (settled, spoil_lost), (settled, spoil_for_ever), (settled, spoil_failed), (settled, spoil_poison),
     (one_finish, spoil_accepted_twice), (one_finish, spoil_finished_twice), (one_finish, spoil_told_and_taken),
     (one_finish, spoil_succeeded_without_finish), (one_finish, spoil_two_results),
+    (one_finish, spoil_silent_workers), (fences, spoil_fence_claimed_twice),
     (fences, spoil_falling_fence), (fences, spoil_seen_falling_fence), (fences, spoil_shared_fence),
     (same_results, spoil_numbers), (same_results, spoil_shape), (same_results, spoil_never_compared),
     (restarts, spoil_restart), (queued_again, spoil_late_queue), (running_again, spoil_late_run), (waits, spoil_wait),

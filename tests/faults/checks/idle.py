@@ -5,7 +5,9 @@ from __future__ import annotations
 from tests.faults.checks.finding import Finding
 from tests.faults.history import History
 
-LASTING = frozenset({"index", "owner", "tag", "status", "shares", "numbers", "tokens", "token", "pulse", "workers"})
+LASTING = frozenset({
+    "index", "owner", "tag", "status", "shares", "numbers", "tallies", "format", "tokens", "token", "pulse", "workers",
+})  # fmt: skip
 """Families of keys.py without a lifetime: one key each, or one a user or queue."""
 EMPTY = ("leases", "waiting", "lines", "line")
 A_JOB = ("job", "submitters", "attempts", "stream", "result")

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 
 from tests.faults.checks.finding import Finding
-from tests.faults.history import History
+from tests.faults.history import ON_WORKERS, History
 
 TERMINAL = ("succeeded", "failed", "cancelled")
 TOLERANCE = 1e-10
@@ -50,12 +50,13 @@ def one_finish(history: History) -> Finding:
     told: dict[str, set[int]] = defaultdict(set)
     for id, attempt in taken:
         told[id].add(attempt)
-    finished = 0
+    finished = untold = 0
     for id, attempts in history.attempts.items():
         ends = Counter(attempt.attempt for attempt in attempts)
         broken += [f"{id} attempt {attempt} ended {n} times" for attempt, n in ends.items() if n > 1]
         finishes = [attempt.attempt for attempt in attempts if attempt.how == "finished"]
         finished += len(finishes)
+        untold += sum(attempt not in told[id] for attempt in finishes)
         asked = len(history.accepted.get(id, ()))
         if len(finishes) > asked:
             broken.append(f"{id} was asked for {asked} times and finished {len(finishes)} times")
@@ -72,6 +73,9 @@ def one_finish(history: History) -> Finding:
         if event["status"] == 200:
             tags[event["id"], event["attempt"]].add(event["etag"])
     broken += [f"{id} attempt {attempt} has {len(t)} results" for (id, attempt), t in tags.items() if len(t) > 1]
+    hits = len(history.windows_of(*ON_WORKERS))
+    if untold > hits:  # a worker that dies between the answer and its log says nothing
+        broken.append(f"{untold} finishes are in no worker's log, and only {hits} faults hit workers")
     text = (
         f"{finished} finishes, {len(taken)} ends in workers' logs, {stale} stale ones refused, {len(tags)} results read"
     )
@@ -94,8 +98,14 @@ def fences(history: History) -> Finding:
             broken.append(f"{event['id']}: fence {event['fence']} was seen after {last[event['id']]}")
         last[event["id"]] = event["fence"]
         owners[event["fence"]].add((event["id"], event["attempt"], event["worker"]))
-    broken += [f"fence {fence} is held by {sorted(who)}" for fence, who in owners.items() if len(who) > 1]
-    return Finding("fences", "strictly rising, one holder each", f"{len(owners)} fences", broken)
+    claims: dict[int, set[tuple[str, int]]] = defaultdict(set)
+    for event in history.all("claimed"):
+        claims[event["fence"]].add((event["log"], event["pid"]))
+    for fences_of in (owners, claims):
+        broken += [f"fence {fence} is held by {sorted(who)}" for fence, who in fences_of.items() if len(who) > 1]
+    return Finding(
+        "fences", "strictly rising, one holder each", f"{len(owners)} fences, {len(claims)} in workers' logs", broken
+    )
 
 
 def same_results(history: History) -> Finding:
