@@ -12,7 +12,7 @@ export MKL_NUM_THREADS := 1
 NUMERICS := tests/flows tests/models tests/regularizers tests/datasets tests/test_comparison.py tests/test_run.py
 WITH_PYTHON := PYTHONPATH=$(CURDIR) $(PYTHON) -m pytest
 
-.PHONY: setup setup-test demo serve test test-long test-numerics test-gpu bench bench-full lint format openapi clean help
+.PHONY: setup setup-test demo serve test test-long test-numerics test-gpu chaos soak bench bench-full lint format openapi clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -60,6 +60,14 @@ test-numerics:   ## the numerics with what PYTHON=... has: jax, numpy, scipy, py
 
 test-gpu:        ## what needs a CUDA device, with what PYTHON=... has
 	@XLA_PYTHON_CLIENT_PREALLOCATE=false $(WITH_PYTHON) -m gpu $(NUMERICS)
+
+CHAOS := $(foreach option,SEED WORKERS JOBS FAULTS MINUTES FOLDER,$(if $($(option)),--$(shell echo $(option) | tr A-Z a-z) $($(option))))
+
+chaos: setup-test   ## break a real service at random; SCENARIO=kills|redis|many SEED= WORKERS= JOBS= FAULTS= MINUTES=
+	@$(BIN)/python -m tests.faults $(SCENARIO) $(CHAOS) $(if $(WRITE),--write)
+
+soak: setup-test   ## a mixed load for MINUTES=60, and whether anything grows; WRITE=1 writes docs/reliability.md
+	@$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(WRITE),--write)
 
 bench: $(VENV)/.bench   ## ratios within one run, ten minutes; ONLY=fit runs one; writes benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
