@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Hashable
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from initshape.flows.block import BlockResult, advance
+from initshape.flows.executable import signature
 from initshape.flows.integrator import AbstractIntegrator
+from initshape.flows.kept import compile_or_load
 from initshape.flows.loss import AbstractLoss
 from initshape.models import AbstractModel
 
@@ -30,7 +31,10 @@ OPTIONS: dict[str, bool | str] = {
 
 
 class Program(NamedTuple):
-    """A compiled block, and the seconds its compilation took in this call (0.0 when it was at hand), or ever took."""
+    """A compiled block, and the seconds that getting it took in this call (0.0 when it was at hand).
+
+    It is compiled or read from disk (`flows.kept`); `cost` is what compiling took when it was compiled.
+    """
 
     run: Block
     compile_seconds: float
@@ -57,17 +61,12 @@ def program(
 
 def compiled(function: Block, static: tuple[Hashable, ...], arguments: tuple[Any, ...]) -> Program:
     """`function(*static, *arguments)` for these argument shapes; compiled at most once a process."""
-    leaves, structure = jax.tree.flatten(arguments)
-    shapes = tuple((leaf.shape, leaf.dtype.str) for leaf in leaves)
+    structure, shapes = signature(arguments)
     key = (function, static, structure, shapes, jax.default_backend())
     with _lock:
         if key in _programs:
             return _programs[key]._replace(compile_seconds=0.0)
-        start = time.perf_counter()
-        lowered = jax.jit(partial(function, *static)).lower(*arguments)
-        run = lowered.compile(compiler_options=_known_options())
-        seconds = time.perf_counter() - start
-        _programs[key] = Program(run, seconds, seconds)
+        _programs[key] = Program(*compile_or_load(function, static, arguments, OPTIONS, _known_options))
         return _programs[key]
 
 

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from initshape.flows.kept import compile_or_load
 from initshape.flows.loss import SquareLoss
 from initshape.flows.minibatch import Batches, FullBatch, MiniBatches
 from initshape.flows.observe import observe
@@ -220,27 +220,20 @@ class _Descent:
 _lock = threading.Lock()
 
 
-@cache
-def _jitted(model: AbstractModel, batches: type[Batches]) -> Any:
-    return jax.jit(lambda *arguments: _advance(model, batches, *arguments))
-
-
 _programs: dict[Any, Any] = {}
 
 
 def _program(
     model: AbstractModel, batches: type[Batches], constants: tuple[Any, ...], state: DescentState, batch: Any
 ) -> tuple[Callable[..., Any], float]:
-    """The block for these shapes, and the seconds that compiling it took now."""
+    """The block for these shapes, and the seconds that getting it took now."""
     shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves((constants, state, batch)))
     key = (model, batches, shapes)
     seconds = 0.0
     with _lock:
         if key not in _programs:
-            before = time.perf_counter()
             arguments = (*constants, state, np.int64(1), np.float64(0.0), np.float64(1.0), batch)
-            _programs[key] = _jitted(model, batches).lower(*arguments).compile()
-            seconds = time.perf_counter() - before
+            _programs[key], seconds, _ = compile_or_load(_advance, (model, batches), arguments)
         compiled = _programs[key]
     return lambda *arguments: compiled(*constants, *arguments), seconds
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from initshape.flows.kept import compile_or_load
 from initshape.flows.margin.attempt import attempt, fraction_at
 from initshape.flows.margin.observe import MarginRows, observe
 from initshape.flows.margin.radau import interpolate
@@ -83,7 +82,7 @@ def advance(
 
 
 class Program(NamedTuple):
-    """A compiled block, and the seconds its compilation took in this call (0.0 when it was at hand)."""
+    """A compiled block, and the seconds that getting it took in this call (0.0 when it was at hand)."""
 
     run: Any
     compile_seconds: float
@@ -100,6 +99,5 @@ def program(model: AbstractModel, loss: AbstractMarginLoss, rows: int, arguments
     with _lock:
         if key in _programs:
             return Program(_programs[key], 0.0)
-        begin = time.perf_counter()
-        _programs[key] = jax.jit(partial(advance, model, loss, rows)).lower(*arguments).compile()
-        return Program(_programs[key], time.perf_counter() - begin)
+        _programs[key], seconds, _ = compile_or_load(advance, (model, loss, rows), arguments)
+        return Program(_programs[key], seconds)
