@@ -6,10 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from initshape.catalog import catalog
-
-from generators.formulas import mathml
 from generators.markdown import table
+from initshape.catalog import catalog
 
 
 def regularizers() -> str:
@@ -24,7 +22,7 @@ def regularizers() -> str:
 def _entry(one: Mapping[str, Any]) -> Iterator[str]:
     yield f"### {one['title']}\n"
     yield f"`{one['name']}` · models: {one['models']} · loss: {', '.join(one['losses'])} · **{one['exactness']}**\n"
-    yield mathml(one["latex"], block=True)
+    yield f"\\[{one['latex']}\\]\n"
     yield "\n".join(f"* {_plain(condition)}" for condition in one["conditions"]) + "\n"
     sources = [_source(citation) for citation in one["citations"]]
     if sources:

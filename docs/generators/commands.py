@@ -7,17 +7,16 @@ from typing import Any
 
 import typer
 
-from initshape.cli.app import app
-from initshape.client import Client
-
 from generators.markdown import table
 from generators.trouble import exit_codes
+from initshape.cli.app import app
+from initshape.client import Client
 
 _HEAD = """# Command line
 
 Tables are for people, `--json` is for scripts: both go to stdout, progress and remarks go to stderr. On a server's own
-machine the commands find it and its token; elsewhere set `INITSHAPE_URL` and `INITSHAPE_TOKEN`. Ctrl-C while following a
-job detaches: the job goes on, and `initshape watch ID` comes back to it.
+machine the commands find it and its token; elsewhere set `INITSHAPE_URL` and `INITSHAPE_TOKEN`. Ctrl-C while following
+a job detaches: the job goes on, and `initshape watch ID` comes back to it.
 
 ## Exit codes
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from generators.markdown import Schema, code, kind, table
 from initshape.spec.experiment import Submission
 from initshape.spec.sweep import SweepSubmission
-
-from generators.markdown import Schema, code, kind, table
 
 _HEAD = """# The experiment document
 
@@ -46,8 +45,9 @@ def page() -> str:
 
 def _part(field: Schema, models: Mapping[str, Schema]) -> Iterator[str]:
     if "oneOf" in field:
-        for kind_name, reference in field["discriminator"]["mapping"].items():
-            yield from _model(reference.rpartition("/")[2], models, f"`kind: {kind_name}`")
+        names = {reference: name for name, reference in field["discriminator"]["mapping"].items()}
+        for member in field["oneOf"]:
+            yield from _model(member["$ref"].rpartition("/")[2], models, f"`kind: {names[member['$ref']]}`")
     elif "$ref" in field:
         yield from _model(field["$ref"].rpartition("/")[2], models, "")
     else:

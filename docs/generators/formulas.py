@@ -1,4 +1,7 @@
-r"""Formulas at build time: \( ... \) and \[ ... \] become MathML, which browsers draw without scripts or network."""
+r"""Formulas at build time: \( ... \) and \[ ... \] become MathML, which browsers draw without scripts or network.
+
+Markdown would take MathML apart, so that it passes a page as marks in the text, and the formulas come back afterwards.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,23 @@ import re
 from latex2mathml.converter import convert
 
 _PARTS = re.compile(r"(^```.*?^```|`[^`\n]+`)|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.MULTILINE | re.DOTALL)
+_MARK = re.compile(r"<p>formula\{(\d+)\}</p>|formula\{(\d+)\}")
 
 
-def mathml(latex: str, *, block: bool = False) -> str:
-    """One formula. Raises for LaTeX that cannot be converted, which stops the build."""
-    found = convert(latex.strip(), display="block" if block else "inline")
-    return f'\n<div markdown="0">{found}</div>\n' if block else found
+def marked(page: str) -> tuple[str, list[str]]:
+    """A page of Markdown with marks for its formulas, and those as MathML. Raises for what cannot be converted."""
+    found: list[str] = []
+
+    def mark(part: re.Match[str]) -> str:
+        if part[1]:
+            return part[1]  # code
+        found.append(convert((part[2] or part[3]).strip(), display="inline" if part[2] else "block"))
+        sign = f"formula{{{len(found) - 1}}}"
+        return sign if part[2] else f"\n\n{sign}\n\n"
+
+    return _PARTS.sub(mark, page), found
 
 
-def with_formulas(page: str) -> str:
-    """A page of Markdown with its formulas converted; code is left alone."""
-
-    def converted(found: re.Match[str]) -> str:
-        if found[1]:
-            return found[1]
-        return mathml(found[2]) if found[2] else mathml(found[3], block=True)
-
-    return _PARTS.sub(converted, page)
+def unmarked(page: str, formulas: list[str]) -> str:
+    """The same page in HTML with its formulas."""
+    return _MARK.sub(lambda found: formulas[int(found[1] or found[2])], page)

@@ -16,7 +16,7 @@ for folder in (str(ROOT), str(ROOT / "docs")):
         sys.path.insert(0, folder)
 
 from generators import catalog, commands, document, http, trouble  # noqa: E402
-from generators.formulas import with_formulas  # noqa: E402
+from generators.formulas import marked, unmarked  # noqa: E402
 
 _SECURITY = """# Security
 
@@ -63,7 +63,13 @@ def on_files(files: Files, config: Any, **more: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **more: Any) -> str:
-    """Fills in `{{ name }}` and converts formulas."""
+def on_page_markdown(markdown: str, *, page: Any, **more: Any) -> str:
+    """Fills in `{{ name }}` and takes the formulas out."""
     filled = re.sub(r"^\{\{ (\w+) \}\}$", lambda found: _PARTS[found[1]](), markdown, flags=re.MULTILINE)
-    return with_formulas(filled)
+    text, page.meta["formulas"] = marked(filled)
+    return text
+
+
+def on_page_content(html: str, *, page: Any, **more: Any) -> str:
+    """Puts the formulas back."""
+    return unmarked(html, page.meta["formulas"])

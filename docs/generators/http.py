@@ -12,13 +12,15 @@ from generators.markdown import Schema, kind, table
 _SPEC = Path(__file__).parents[2] / "openapi" / "openapi.json"
 _HEAD = """# HTTP
 
-Every operation, generated from [`openapi.json`](https://www.openapis.org/) as the server serves it at `/openapi.json`;
-a running server has the same with a form to try it out at `/docs`.
+Every operation, generated from the OpenAPI document. A running server has it at `/openapi.json`, and as a page to try
+things out at `/docs`.
 
 Send `Authorization: Bearer <token>` with everything below `/v1`. Every answer that is not 2xx is problem details
-(RFC 9457) whose `type` is explained under [Troubleshooting](../troubleshooting.md). 503 and 429 come with `Retry-After`.
+(RFC 9457) whose `type` is explained under [Troubleshooting](../troubleshooting.md). 503 and 429 come with
+`Retry-After`. Any operation may answer 401, 403, 500 and 503, which are left out below.
 
 """
+_ANY = ("401", "403", "500", "503")
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -44,16 +46,17 @@ def page() -> str:
 
 
 def _operation(method: str, path: str, found: Mapping[str, Any], document: Schema) -> str:
-    parts = [f"### `{method} {path}` {{#{found['operationId']}}}\n", f"{_escaped(found.get('description', ''))}\n"]
+    name = found["operationId"]
+    anchor = f"{{#{name} data-toc-label='{name.replace('_', ' ')}'}}"
+    parts = [f"### `{method} {path}` {anchor}\n", f"{_escaped(found.get('description', ''))}\n"]
     if parameters := found.get("parameters"):
-        rows = [
-            (f"`{p['name']}`", p["in"], kind(p["schema"]), _escaped(p.get("description", ""))) for p in parameters
-        ]
+        rows = [(f"`{p['name']}`", p["in"], kind(p["schema"]), _escaped(p.get("description", ""))) for p in parameters]
         parts.append(table(("parameter", "in", "type", "what it is"), rows))
     if body := found.get("requestBody"):
         parts.append(f"Body: {', '.join(f'`{media}`' for media in body['content'])}\n")
         parts += _example(body)
-    rows = [(status, _bodies(answer), _escaped(answer["description"])) for status, answer in found["responses"].items()]
+    rows = [(status, _bodies(answer), _escaped(answer["description"]))
+            for status, answer in found["responses"].items() if status not in _ANY]  # fmt: skip
     parts.append(table(("status", "body", "meaning"), rows))
     return "\n".join(parts)
 
@@ -88,7 +91,9 @@ def _answers(document: Mapping[str, Any]) -> list[str]:
 
 def _model(name: str, model: Schema) -> str:
     rows = [(f"`{field}`", kind(of), _escaped(of.get("description", ""))) for field, of in model["properties"].items()]
-    return f"### `{name}`\n\n{_escaped(model.get('description', ''))}\n\n" + table(("field", "type", "what it is"), rows)
+    return f"### `{name}`\n\n{_escaped(model.get('description', ''))}\n\n" + table(
+        ("field", "type", "what it is"), rows
+    )
 
 
 def _escaped(text: str) -> str:

@@ -39,15 +39,15 @@ def kind(schema: Schema) -> str:
         return f"list of {kind(schema.get('items', {}))}" if schema.get("items") else "list"
     if found == "object" and isinstance(schema.get("additionalProperties"), Mapping):
         return f"object of {kind(schema['additionalProperties'])}"
-    return " ".join(filter(None, [found, _bounds(schema)]))
+    return ", ".join(filter(None, [found, _bounds(schema)]))
 
 
 def _bounds(schema: Schema) -> str:
-    wide = 1e99  # the bound that every number of a document has
+    wide = min(1e99, 2**53 - 1)  # bounds that every number has
     words = [
         f"{sign} {schema[key]:g}"
         for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"))
-        if key in schema and abs(schema[key]) < min(wide, 2**53 - 1)
+        if key in schema and abs(schema[key]) < wide
     ]
     words += [f"at most {schema['maxLength']} characters"] if "maxLength" in schema else []
     return ", ".join(words)

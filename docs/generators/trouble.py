@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from generators.markdown import table
 from initshape.cli.exits import Exit
 from initshape.spec.outcome import Outcome
 from service.errors import KINDS
-
-from generators.markdown import table
 
 _CODES = {
     Exit.done: "done",

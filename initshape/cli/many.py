@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from initshape.cli import show
 from initshape.cli.documents import check, is_lines, is_sweep_document, read_document, read_lines
 from initshape.cli.exits import Exit, complain
-from initshape.client.progress import progress_of
+from initshape.progress import progress_of
 from initshape.spec.problem import ProblemError
 
 if TYPE_CHECKING:

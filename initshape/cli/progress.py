@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from initshape.client.progress import Pace, progress_of
+from initshape.progress import Pace, progress_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

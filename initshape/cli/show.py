@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from initshape.cli.exits import Exit
-from initshape.client.progress import progress_of
 from initshape.figures.cells import cell, ending
+from initshape.progress import progress_of
 
 COLUMNS = (
     "population_error", "relative_distance", "relative_residual", "kkt_residual", "outcome",

@@ -12,10 +12,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec
 
-from initshape.client.progress import progress_of
 from initshape.figures.cells import cell, ending
 from initshape.figures.inline import COLOURS, inline_svg, svg
 from initshape.figures.sweep import scale_curve
+from initshape.progress import progress_of
 from initshape.spec.problem import InitshapeError
 
 P = ParamSpec("P")
@@ -25,7 +25,7 @@ _SWEEP_COLUMNS = ("population_error", "relative_distance", "kkt_residual", "regi
 _FIT_COLUMNS = ("regularizer", "outcome", "exactness", "distance of flow", "kkt residual", "fit residual",
                 "population error")  # fmt: skip
 _BOX = "color:inherit;background:transparent;font-size:13px;line-height:1.45"
-_CELL = "text-align:right;padding:2px 10px;color:inherit;border:0;border-bottom:1px solid rgba(128,128,128,.35)"
+_CELL = "padding:2px 10px;color:inherit;border:0;border-bottom:1px solid rgba(128,128,128,.35);text-align:"
 
 
 def _never_raises(show: Callable[P, str]) -> Callable[P, str]:
@@ -145,15 +145,19 @@ def _distances(distances: Mapping[str, float | None]) -> str:
 
 
 def _grid(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    head = "".join(f'<th scope="col" style="{_CELL};font-weight:600">{_escaped(name)}</th>' for name in names)
-    body = "".join(
-        "<tr>" + "".join(f'<td style="{_CELL}">{_escaped(cell(value))}</td>' for value in row) + "</tr>" for row in rows
-    )
+    side = "right" if names else "left"
+    head = "".join(f'<th scope="col" style="{_CELL}{side};font-weight:600">{_escaped(name)}</th>' for name in names)
+    body = "".join(f"<tr>{''.join(_entry(value, side) for value in row)}</tr>" for row in rows)
     heading = f"<thead><tr>{head}</tr></thead>" if head else ""
     return (
-        f'<table style="border-collapse:collapse;color:inherit;background:transparent;margin:6px 0">{heading}'
-        f"<tbody>{body}</tbody></table>"
+        f'<table style="border-collapse:collapse;color:inherit;background:transparent;font-size:13px;margin:6px 0">'
+        f"{heading}<tbody>{body}</tbody></table>"
     )
+
+
+def _entry(value: Any, side: str) -> str:
+    kept = "" if isinstance(value, str) else ";white-space:nowrap"
+    return f'<td style="{_CELL}{side}{kept}">{_escaped(cell(value))}</td>'
 
 
 def _box(*parts: str) -> str:

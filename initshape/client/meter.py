@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from initshape.client import display
-from initshape.client.progress import Pace, progress_of
+from initshape.progress import Pace, progress_of
 
 _NOTEBOOK_SECONDS, _LINE_SECONDS = 0.5, 5.0
 

@@ -125,8 +125,9 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="currentColor">{_plain(text)}</text>'
 
 
-_NAMES = {"alpha": "α", "delta": "δ", "sigma": "σ", "eta": "η", "ell": "ℓ", "gamma": "γ", "times": "×", "cdot": "·",
-          "tau": "τ", "theta": "θ", "infty": "∞", "leq": "≤", "geq": "≥", "Vert": "‖", "|": "‖"}  # fmt: skip
+_NAMES = {"alpha": "α", "delta": "δ", "sigma": "σ", "eta": "η", "ell": "ℓ", "gamma": "γ", "tau": "τ", "theta": "θ",
+          "Sigma": "Σ", "times": "×", "cdot": "·", "infty": "∞", "leq": "≤", "geq": "≥", "ast": "*", "Vert": "‖",
+          "|": "‖"}  # fmt: skip
 _RAISED = str.maketrans("0123456789-+", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺")
 _LOWERED = str.maketrans("0123456789-+", "₀₁₂₃₄₅₆₇₈₉₋₊")
 
@@ -137,4 +138,4 @@ def _plain(text: str) -> str:
     text = re.sub(r"\\([A-Za-z]+|\|)", lambda found: _NAMES.get(found[1], found[1]), text)
     text = re.sub(r"\^\{?([-+0-9]+)\}?", lambda found: found[1].replace("−", "-").translate(_RAISED), text)
     text = re.sub(r"_\{?([-+0-9]+)\}?", lambda found: found[1].translate(_LOWERED), text)
-    return html.escape(re.sub(r"[{}]|\\[,;: ]", "", text))
+    return html.escape(re.sub(r"[{}]|\\[,;: ]|_(?=[^\w\s]|Σ)", "", text))

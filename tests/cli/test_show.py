@@ -6,8 +6,8 @@ import pytest
 
 from initshape.cli import show
 from initshape.cli.exits import Exit
-from initshape.client.progress import progress_of
 from initshape.figures.cells import cell
+from initshape.progress import progress_of
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from test_client import EXPERIMENT, SWEEP
 
 from initshape.client import Arrays, Client, Job, Local, MissingPackageError, ResultDocument, Table
 from initshape.client.meter import Meter
-from initshape.client.progress import Pace
 from initshape.figures.table import SCALARS
+from initshape.progress import Pace
 from initshape.spec.parse import parse_submission
 
 EVIL = "<script>alert(1)</script>"
