@@ -1,4 +1,4 @@
-"""Commands for jobs that a server has: list, preview, cancel, retry, rerun, delete, cite."""
+"""Commands for jobs that a server has: list, edit, preview, cancel, retry, rerun, delete, cite."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SWEEPS = ("id", "status", "cells", "succeeded", "failed", "owner", "name")
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
     app.command("list")(list_)
-    for command in (preview, cancel, retry, rerun, delete, cite):
+    for command in (edit, preview, cancel, retry, rerun, delete, cite):
         app.command()(command)
 
 
@@ -30,8 +30,9 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
     status: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Only those of this user.")] = None,
     where: Annotated[
-        list[str] | None, typer.Option(help="Only those with this field: owner=ada, init.shape=0.5 ...")
+        list[str] | None, typer.Option(help="Only those with this value of a field: init.shape=0.5. May be repeated.")
     ] = None,
     sweeps: Annotated[bool, typer.Option("--sweeps", help="Sweeps, not experiments.")] = False,
     as_json: Json = False,
@@ -39,19 +40,48 @@ def list_(
     data_dir: DataDir = None,
 ) -> None:
     """Experiments or sweeps, newest first."""
-    filters = {name: value for name, value in (("status", status), ("tag", tag)) if value is not None}
-    filters |= _conditions(where or ())
-    if sweeps and filters:
+    given = (("status", status), ("tag", tag), ("owner", owner))
+    filters = {name: value for name, value in given if value is not None}
+    fields = dict(_field_and_value(text) for text in where or ())
+    if sweeps and (filters or fields):
         complain("--sweeps lists all sweeps: filters are for experiments.")
         raise typer.Exit(Exit.bad_input)
     with connected(url, data_dir) as client:
-        found = list(client.sweeps(limit=limit) if sweeps else client.experiments(limit=limit, **filters))
+        found = list(client.sweeps(limit=limit) if sweeps else client.experiments(limit=limit, where=fields, **filters))
     if as_json:
         show.as_json(found)
         return
     names = _SWEEPS if sweeps else _EXPERIMENTS
     rows = [{**job, **job.get("counts", {})} for job in found]
     print(show.grid(names, ([row.get(name) for name in names] for row in rows)))
+
+
+def edit(
+    id: Id,
+    name: Annotated[str | None, typer.Option(help="A new name; empty takes it away.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="May be repeated; replaces all tags, empty: none.")] = None,
+    notes: Annotated[str | None, typer.Option(help="New notes; empty takes them away.")] = None,
+    keep: Annotated[
+        bool | None, typer.Option("--keep/--no-keep", help="Keep what was computed for ever, or for 90 days.")
+    ] = None,
+    as_json: Json = False,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Change the labels of an experiment or a sweep of yours, and how long its results are kept."""
+    from initshape.client import is_sweep
+
+    given = {
+        "name": name or None,
+        "tags": [one for one in tag or [] if one],
+        "notes": notes or None,
+        "kept" if is_sweep(id) else "pinned": keep,
+    }
+    said = (name is not None, tag is not None, notes is not None, keep is not None)
+    changes = {field: value for (field, value), wanted in zip(given.items(), said, strict=True) if wanted}
+    with connected(url, data_dir) as client:
+        found = client.edit(id, **changes)
+    show.as_json(found) if as_json else show.state(found)
 
 
 def preview(file: File, as_json: Json = False, url: Url = None, data_dir: DataDir = None) -> None:
@@ -104,15 +134,12 @@ def _retried(client: Client, id: str) -> Any:
     return client.rerun(id) if found["status"] in ("failed", "cancelled") else found
 
 
-def _conditions(where: Iterable[str]) -> dict[str, str]:
-    found = {}
-    for text in where:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            complain(f"--where {text}: write FIELD=VALUE.")
-            raise typer.Exit(Exit.bad_input)
-        found[name] = value
-    return found
+def _field_and_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        complain(f"{text!r} is no filter: write FIELD=VALUE, such as init.shape=0.5.")
+        raise typer.Exit(Exit.bad_input)
+    return name.strip(), value.strip()
 
 
 def _tell(answers: Iterable[dict[str, Any]], *, as_json: bool) -> None:

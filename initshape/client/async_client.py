@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -83,6 +83,10 @@ class AsyncClient:
         """See `Client.status`."""
         return await self._http.run(calls.status(id, wait))
 
+    async def edit(self, id: str, **changes: Any) -> Job:
+        """See `Client.edit`."""
+        return await self._http.run(calls.edit(id, changes))
+
     def updates(self, id: str, *, every: float = 1.0, timeout: float | None = None) -> AsyncIterator[Job]:
         """See `Client.updates`."""
         return self._http.told(follow(id, every, timeout))
@@ -115,13 +119,15 @@ class AsyncClient:
         """See `Client.figure`."""
         return await self._http.run(calls.figure(id, kind, form))
 
-    def experiments(self, *, limit: int = 20, **filters: Any) -> AsyncIterator[Job]:
+    def experiments(
+        self, *, limit: int = 20, where: Mapping[str, Any] | None = None, **filters: Any
+    ) -> AsyncIterator[Job]:
         """See `Client.experiments`."""
-        return self._http.told(calls.listed("/v1/experiments", limit, filters))
+        return self._http.told(calls.experiments(limit, where, filters))
 
     def sweeps(self, *, limit: int = 20) -> AsyncIterator[Job]:
         """See `Client.sweeps`."""
-        return self._http.told(calls.listed("/v1/sweeps", limit, {}))
+        return self._http.told(calls.sweeps(limit))
 
     async def cancel(self, id: str, *, force: bool = False) -> Json:
         """See `Client.cancel`."""

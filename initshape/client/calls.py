@@ -136,7 +136,7 @@ def figure(id: str, kind: str | None, form: str) -> Call[bytes]:
 
 
 def listed(path: str, limit: int, filters: Mapping[str, Any]) -> Call[None]:
-    """Tells the items of a list, page by page."""
+    """Tells the items of a list, page by page; a page of rare finds may be empty and lead on."""
     cursor, left = None, limit
     while left > 0:
         params = {**filters, "limit": min(left, 100), **({"cursor": cursor} if cursor else {})}
@@ -145,8 +145,29 @@ def listed(path: str, limit: int, filters: Mapping[str, Any]) -> Call[None]:
             yield Tell(Job(item))
         left -= len(page["items"])
         cursor = page.get("next")
-        if not cursor or not page["items"]:
+        if not cursor:
             return
+
+
+def experiments(limit: int, where: Mapping[str, Any] | None, filters: Mapping[str, Any]) -> Call[None]:
+    """Experiments; values are written as filters are: words as they are, the rest as JSON."""
+    fields = {name: text_of(value) for name, value in (where or {}).items()}
+    return listed("/v1/experiments", limit, {**filters, **fields})
+
+
+def sweeps(limit: int) -> Call[None]:
+    """Sweeps."""
+    return listed("/v1/sweeps", limit, {})
+
+
+def text_of(value: Any) -> str:
+    """A value as a filter has it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def edit(id: str, changes: Mapping[str, Any]) -> Call[Job]:
+    """Labels and keeping; said twice it is said once."""
+    return job_of("PATCH", path_of(id), json=dict(changes))
 
 
 def cancel(id: str, force: bool) -> Call[Json]:
@@ -166,7 +187,7 @@ def retry(sweep_id: str) -> Call[Job]:
 
 def delete(id: str, force: bool) -> Call[Json]:
     """The record."""
-    return json_of("DELETE", path_of(id), params=_forced(force))
+    return json_of("DELETE", path_of(id), params=_forced(force), seconds=_LONG)
 
 
 def catalog() -> Call[Json]:

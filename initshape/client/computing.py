@@ -73,7 +73,8 @@ class Computing:
 
     def forget(self, id: str) -> None:
         """Without its result."""
-        del self.results[id], self.experiments[id]
+        self.results.pop(id, None)
+        self.experiments.pop(id, None)
 
     def _keep(self, id: str, experiment: Experiment, output: Any) -> None:
         self.results[id] = (ResultDocument(output.result.model_dump(mode="json")), output.arrays)

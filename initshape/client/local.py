@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -138,6 +138,17 @@ class Local:
         return Job(id=id, status=Status.succeeded.value, outcome=self.result(id)["outcome"], name=label.name,
                    tags=list(label.tags))  # fmt: skip
 
+    def edit(self, id: str, **changes: Any) -> Job:
+        """Changes name and tags; `notes`, `pinned` and `kept` mean nothing here."""
+        label = _Label(
+            changes.get("name", self.status(id)["name"]), tuple(changes.get("tags", self.status(id)["tags"]))
+        )
+        if is_sweep(id):
+            self._sweeps[id] = replace(self._sweeps[id], label=label)
+        else:
+            self._labels[id] = label
+        return self.status(id)
+
     def updates(self, id: str, *, every: float = 1.0, timeout: float | None = None) -> Iterator[Job]:
         """The one state."""
         yield self.status(id)
@@ -185,17 +196,15 @@ class Local:
         result, own = _of(results, id)
         return render(experiment_figure(result, own, kind=kind), form)
 
-    def experiments(self, *, limit: int = 20, **filters: Any) -> Iterator[Job]:
+    def experiments(self, *, limit: int = 20, where: Mapping[str, Any] | None = None, **filters: Any) -> Iterator[Job]:
         """What was computed here, newest first; filters: `status`, `tag`. Errors: SpecError for another one."""
         for name in filters.keys() - {"status", "tag"}:
             problem = ProblemError(pointer=name, value=filters[name], allowed=["status", "tag"], hint="no such filter")
             raise SpecError("A filter is not known.", (problem,))
-        jobs = (self.status(id) for id in reversed(self._computing.results))
-        tag = filters.get("tag")
-        found = (job for job in jobs if tag is None or tag in job["tags"])
-        yield from itertools.islice(
-            (job for job in found if filters.get("status", job["status"]) == job["status"]), limit
-        )
+        jobs = (self.status(id) for id in reversed(self._computing.results) if self._fits(id, where or {}))
+        tag, status = filters.get("tag"), filters.get("status")
+        found = (job for job in jobs if tag in (None, *job["tags"]) and status in (None, job["status"]))
+        yield from itertools.islice(found, limit)
 
     def sweeps(self, *, limit: int = 20) -> Iterator[Job]:
         """Sweeps that were computed here, newest first."""
@@ -218,9 +227,13 @@ class Local:
         return self.status(sweep_id)
 
     def delete(self, id: str, *, force: bool = False) -> Json:
-        """Forgets a result."""
-        _of(self._computing.results, id)
-        self._computing.forget(id)
+        """Forgets a result, or the results of a sweep and the sweep."""
+        forgotten = [cell.id for cell in _of(self._sweeps, id).cells] if is_sweep(id) else [id]
+        if not is_sweep(id):
+            _of(self._computing.results, id)
+        for one in forgotten:
+            self._computing.forget(one)
+        self._sweeps.pop(id, None)
         return {"id": id, "answer": "deleted", "status": None}
 
     def catalog(self) -> Json:
@@ -260,6 +273,10 @@ class Local:
     ) -> None:
         self.close()
 
+    def _fits(self, id: str, where: Mapping[str, Any]) -> bool:
+        document = self._computing.experiments[id].model_dump(mode="json")
+        return all(_field(document, path) == value for path, value in where.items())
+
     def _cell_status(self, id: str) -> Status:
         return Status.succeeded if id in self._computing.results else Status.failed
 
@@ -274,6 +291,13 @@ class Local:
     def _keep(self, upload: Upload) -> str:
         self._uploads.setdefault(upload.id, upload)
         return upload.id
+
+
+def _field(document: Any, path: str) -> Any:
+    """The value at a path such as init.shape; None where there is none."""
+    for name in path.split("."):
+        document = document.get(name) if isinstance(document, Mapping) else None
+    return document
 
 
 def _of(known: Mapping[str, Any], id: str) -> Any:

@@ -58,7 +58,7 @@ def test_an_experiment_to_its_deletion(initshape: Run, write: Write) -> None:
     assert json.loads(initshape("status", id, "--json").stdout)["attempt"] == 1
     assert initshape("rerun", id, "--wait").returncode == 0
     assert json.loads(initshape("status", id, "--json").stdout)["attempt"] == 2
-    assert json.loads(initshape("list", "--where", "tag=jobs", "--json").stdout)[0]["id"] == id
+    assert json.loads(initshape("list", "--tag", "jobs", "--where", "init.scale=0.03", "--json").stdout)[0]["id"] == id
     assert initshape("list", "--where", "tag").returncode == 2
     assert json.loads(initshape("delete", id, "--json").stdout)[0]["answer"] == "deleted"
     assert initshape("status", id).returncode == 2

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from test_client import EXPERIMENT, SWEEP
 
+import initshape.batch
 from initshape.client import Arrays, Client, Job, Local, MissingPackageError, ResultDocument, Table
 from initshape.client.meter import Meter
 from initshape.figures.table import SCALARS
 from initshape.progress import Pace
 from initshape.spec.parse import parse_submission
+from initshape.spec.problem import SpecError
 
 EVIL = "<script>alert(1)</script>"
 
@@ -94,6 +96,47 @@ def test_models_are_documents(local: Local, client: Client) -> None:
     assert sent == local.submit(EXPERIMENT)
     assert client.submit(parse_submission(EXPERIMENT)).id == sent.id
     assert local.result(sent.id).typed.outcome == "converged"
+
+
+def test_what_is_listed_edited_run_again_and_forgotten_here() -> None:
+    local = Local()
+    sent = local.submit({**EXPERIMENT, "experiment": {**EXPERIMENT["experiment"], "flow": {"kind": "none"}}})
+    sweep = local.submit_sweep(SWEEP)
+    assert local.preview(SWEEP)["counts"] == {"cells": 6, "cached": 6}
+    assert local.edit(sent.id, tags=["kept"])["tags"] == ["kept"]
+    assert [job.id for job in local.experiments(tag="kept")] == [sent.id]
+    assert len(list(local.experiments(where={"init.scale": 0.1}))) == 2
+    assert [job.id for job in local.sweeps()] == [sweep.id]
+    assert local.rerun(sent.id).status == "succeeded"
+    assert local.cancel(sent.id)["answer"] == "unchanged"
+    local.delete(sent.id)
+    assert list(local.experiments(tag="kept")) == []
+    assert local.retry(sweep.id)["counts"]["succeeded"] == 6
+    local.delete(sweep.id)
+    assert list(local.experiments()) == list(local.sweeps()) == []
+    with pytest.raises(SpecError):
+        list(local.experiments(colour="red"))
+
+
+def test_a_cell_that_breaks_here_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    local = Local(lambda id, progress: None, processes=1)
+    id = local.preview(SWEEP)["id"]
+    lost = local.preview(SWEEP)["cells"][1]["id"]
+
+    original = initshape.batch.run_many
+    monkeypatch.setattr(
+        "initshape.batch.run_many",
+        lambda cells: ((k, MemoryError("no room") if cells[k].id == lost else end) for k, end in original(cells)),
+    )
+    with pytest.raises(MemoryError):
+        local.submit_sweep(SWEEP)
+    assert local.status(id)["counts"]["failed"] == 1
+    frame = local.table(id).to_frame()
+    assert list(frame["status"] == "failed") == [False, True, False, False, False, False]
+    assert frame["error"][1] == "MemoryError: no room"
+    monkeypatch.undo()
+    assert local.retry(id).status == "succeeded"
+    assert local.table(id).rows[1]["outcome"] == "converged"
 
 
 def test_displays(local: Local) -> None:
