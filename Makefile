@@ -12,7 +12,7 @@ export MKL_NUM_THREADS := 1
 NUMERICS := tests/flows tests/models tests/regularizers tests/datasets tests/test_comparison.py tests/test_run.py
 WITH_PYTHON := PYTHONPATH=$(CURDIR) $(PYTHON) -m pytest
 
-.PHONY: setup setup-test demo serve test test-long test-numerics test-gpu chaos soak bench bench-full lint format openapi clean help
+.PHONY: setup setup-test demo serve docs test test-long test-numerics test-gpu chaos soak bench bench-full lint format openapi clean help
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -75,6 +75,9 @@ bench: $(VENV)/.bench   ## ratios within one run, ten minutes; ONLY=fit runs one
 bench-full: $(VENV)/.bench   ## the same with nothing extrapolated: hours
 	@$(BIN)/python -m benchmarks --full $(if $(ONLY),--only $(ONLY))
 
+docs: setup-test ## build the documentation into site/; needs no network
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "site/index.html"
+
 lint: setup-test   ## style, types, import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -88,4 +91,4 @@ openapi: setup-test   ## write openapi/openapi.json anew
 	@$(BIN)/python -m service.openapi > openapi/openapi.json
 
 clean:           ## remove everything that the targets made
-	rm -rf $(VENV) .initshape-demo demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .initshape-demo demo-output site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

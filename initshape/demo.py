@@ -28,6 +28,7 @@ from initshape.cli.documents import check, read_document
 from initshape.cli.exits import Exit, complain
 from initshape.cli.progress import Bar
 from initshape.client import Client, Table, connect, is_over
+from initshape.figures.cells import ending
 from initshape.spec.problem import InitshapeError
 from initshape.supervisor.child import end_with_parent
 from initshape.supervisor.place import Place
@@ -156,7 +157,7 @@ def _csv(table: Table) -> bytes:
     writer.writerow(COLUMNS)
     for row in table.rows:
         values = [row.get(name) for name in COLUMNS[:-1]]
-        writer.writerow(["" if value is None else repr(value) for value in values] + [show.ending(row)])
+        writer.writerow(["" if value is None else repr(value) for value in values] + [ending(row)])
     return text.getvalue().encode()
 
 

@@ -7,30 +7,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
-from initshape.cli import show
+from initshape.cli import jobs, show
 from initshape.cli.exits import Exit, Group, complain
-
-if TYPE_CHECKING:
-    from initshape.client import Client, Local
-    from initshape.run import Progress
+from initshape.cli.following import follow, sent, show_result
+from initshape.cli.here import read_or_complain, run_here, uploads_of, write_or_complain
+from initshape.cli.options import Data, DataDir, File, Id, Inits, Json, RedisUrl, Url, Wait, connected
 
 app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-
-File = Annotated[Path, typer.Argument(help="YAML or JSON submission; - is standard input.", show_default=False)]
-Id = Annotated[str, typer.Argument(help="x-... of an experiment or s-... of a sweep.", show_default=False)]
-Url = Annotated[str | None, typer.Option(help="Server; default INITSHAPE_URL, else the one of the data directory.")]
-DataDir = Annotated[Path | None, typer.Option(help="Data directory of a server on this machine.")]
-RedisUrl = Annotated[
-    str | None, typer.Option(envvar="INITSHAPE_REDIS_URL", help="A Redis; default that of the data directory.")
-]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
 
 
 def main() -> None:
@@ -42,22 +30,27 @@ def main() -> None:
 
 
 @app.command()
-def version() -> None:
+def version(as_json: Json = False) -> None:
     """Version of the package and of its numerics."""
     from importlib import metadata
 
     from initshape.spec.version import NUMERICS_VERSION
 
+    if as_json:
+        show.as_json({"version": metadata.version("initshape"), "numerics_version": NUMERICS_VERSION})
+        return
     print(f"initshape {metadata.version('initshape')} (numerics version {NUMERICS_VERSION})")
 
 
 @app.command()
-def validate(file: File, as_json: Json = False) -> None:
+def validate(file: File, data: Data = None, inits: Inits = None, as_json: Json = False) -> None:
     """Check a file without a server: every problem with a pointer and a hint, or id, estimate and warnings."""
-    from initshape.cli.documents import read_document
-    from initshape.cli.validation import validation
+    from initshape.cli.documents import is_sweep_document, read_document
+    from initshape.spec.validation import validated, validated_sweep
 
-    found = validation(read_document(file))
+    document = read_document(file)
+    check = validated_sweep if is_sweep_document(document) else validated
+    found = check(document, uploads_of(data or (), inits or ()))
     show.as_json(found) if as_json else show.validated(found)
 
 
@@ -69,7 +62,7 @@ def submit(
             help="YAML or JSON submissions, or JSON lines (.jsonl); - is standard input.", show_default=False
         ),
     ],
-    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end and show the result.")] = False,
+    wait: Wait = False,
     as_json: Json = False,
     url: Url = None,
     data_dir: DataDir = None,
@@ -80,15 +73,13 @@ def submit(
 
     if len(files) > 1 or is_lines(files[0]):
         named = read_all(files)
-        with _connect(url, data_dir) as client:
+        with connected(url, data_dir) as client:
             raise typer.Exit(submit_all(client, named, wait=wait, as_json=as_json))
     document = read_document(files[0])
     check(document)
-    with _connect(url, data_dir) as client:
-        sent = client.submit_sweep(document) if is_sweep_document(document) else client.submit(document)
-        if wait:
-            raise typer.Exit(_follow(client, sent["id"], as_json=as_json))
-        show.as_json(sent) if as_json else show.state(sent)
+    with connected(url, data_dir) as client:
+        state = client.submit_sweep(document) if is_sweep_document(document) else client.submit(document)
+        raise typer.Exit(sent(client, state, wait=wait, as_json=as_json))
 
 
 @app.command()
@@ -96,24 +87,22 @@ def run(
     file: File,
     local: Annotated[bool, typer.Option("--local", help="Compute on this machine, without a server.")] = False,
     arrays: Annotated[Path | None, typer.Option(help="Write the arrays of an experiment here (.npz).")] = None,
-    data: Annotated[list[Path] | None, typer.Option(help="With --local: .npz or .csv of an uploaded data set.")] = None,
-    inits: Annotated[
-        list[Path] | None, typer.Option("--init", help="With --local: .npz of an uploaded initialization.")
-    ] = None,
+    data: Data = None,
+    inits: Inits = None,
     as_json: Json = False,
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Compute a file and show the result: on the server, or on this machine with --local."""
+    """Compute a file and show the result: on the server, or on this machine with --local (and --data, --init)."""
     from initshape.cli.documents import check, is_sweep_document, read_document
 
     document = read_document(file)
     check(document)
     if local:
-        raise typer.Exit(_run_locally(document, arrays, data or [], inits or [], as_json=as_json))
-    with _connect(url, data_dir) as client:
-        sent = client.submit_sweep(document) if is_sweep_document(document) else client.submit(document)
-        raise typer.Exit(_follow(client, sent["id"], as_json=as_json, arrays=arrays))
+        raise typer.Exit(run_here(document, arrays, data or (), inits or (), as_json=as_json))
+    with connected(url, data_dir) as client:
+        state = client.submit_sweep(document) if is_sweep_document(document) else client.submit(document)
+        raise typer.Exit(follow(client, state["id"], as_json=as_json, arrays=arrays))
 
 
 @app.command()
@@ -128,8 +117,8 @@ def upload(
     """Send data that are too large for a document, and print their id (kind: uploaded). Sent twice it is one."""
     from initshape.uploads.files import read_file
 
-    _read_or_complain(lambda: read_file(file, init=init, label=label))  # a mistake is told without a server
-    with _connect(url, data_dir) as client:
+    read_or_complain(lambda: read_file(file, init=init, label=label))  # a mistake is told without a server
+    with connected(url, data_dir) as client:
         id = client.upload(file, init=init, label=label)
         show.as_json(client.uploaded(id)) if as_json else print(id)
 
@@ -137,7 +126,7 @@ def upload(
 @app.command()
 def status(id: Id, as_json: Json = False, url: Url = None, data_dir: DataDir = None) -> None:
     """State of an experiment or a sweep."""
-    with _connect(url, data_dir) as client:
+    with connected(url, data_dir) as client:
         found = client.status(id)
     show.as_json(found) if as_json else show.state(found)
 
@@ -145,8 +134,8 @@ def status(id: Id, as_json: Json = False, url: Url = None, data_dir: DataDir = N
 @app.command()
 def watch(id: Id, as_json: Json = False, url: Url = None, data_dir: DataDir = None) -> None:
     """Follow an experiment or a sweep to its end, then show the result. Ctrl-C detaches; the job goes on."""
-    with _connect(url, data_dir) as client:
-        raise typer.Exit(_follow(client, id, as_json=as_json))
+    with connected(url, data_dir) as client:
+        raise typer.Exit(follow(client, id, as_json=as_json))
 
 
 @app.command()
@@ -159,8 +148,8 @@ def result(
     data_dir: DataDir = None,
 ) -> None:
     """Result of an experiment, or table of a sweep."""
-    with _connect(url, data_dir) as client:
-        raise typer.Exit(_show_result(client, id, as_json=as_json, csv=csv, arrays=arrays))
+    with connected(url, data_dir) as client:
+        raise typer.Exit(show_result(client, id, as_json=as_json, csv=csv, arrays=arrays))
 
 
 @app.command()
@@ -172,6 +161,7 @@ def figure(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write: .png, .svg or .pdf; default ID.png.")
     ] = None,
+    as_json: Json = False,
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -181,65 +171,13 @@ def figure(
     if form not in ("png", "svg", "pdf"):
         complain(f"{path}: figures are written as .png, .svg or .pdf.")
         raise typer.Exit(Exit.bad_input)
-    with _connect(url, data_dir) as client:
+    with connected(url, data_dir) as client:
         picture = client.figure(id, kind, form)
-    _write(path, picture)
-    print(path)
+    write_or_complain(path, picture)
+    show.as_json({"id": id, "file": str(path), "bytes": len(picture)}) if as_json else print(path)
 
 
-@app.command()
-def edit(
-    id: Id,
-    name: Annotated[str | None, typer.Option(help="A new name; empty takes it away.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="May be repeated; replaces all tags, empty: none.")] = None,
-    notes: Annotated[str | None, typer.Option(help="New notes; empty takes them away.")] = None,
-    keep: Annotated[
-        bool | None, typer.Option("--keep/--no-keep", help="Keep what was computed for ever, or for 90 days.")
-    ] = None,
-    as_json: Json = False,
-    url: Url = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Change the labels of an experiment or a sweep of yours, and how long its results are kept."""
-    from initshape.client import is_sweep
-
-    given = {
-        "name": name or None,
-        "tags": [one for one in tag or [] if one],
-        "notes": notes or None,
-        "kept" if is_sweep(id) else "pinned": keep,
-    }
-    said = (name is not None, tag is not None, notes is not None, keep is not None)
-    changes = {field: value for (field, value), wanted in zip(given.items(), said, strict=True) if wanted}
-    with _connect(url, data_dir) as client:
-        found = client.edit(id, **changes)
-    show.as_json(found) if as_json else show.state(found)
-
-
-@app.command("list")
-def list_(
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
-    status: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
-    owner: Annotated[str | None, typer.Option(help="Only those of this user.")] = None,
-    where: Annotated[
-        list[str] | None, typer.Option(help="Only those with this value of a field: init.shape=0.5. May be repeated.")
-    ] = None,
-    as_json: Json = False,
-    url: Url = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Experiments, newest first."""
-    given = (("status", status), ("tag", tag), ("owner", owner))
-    filters = {name: value for name, value in given if value is not None}
-    fields = dict(_field_and_value(text) for text in where or [])
-    with _connect(url, data_dir) as client:
-        found = list(client.experiments(limit=limit, where=fields, **filters))
-    if as_json:
-        show.as_json(found)
-        return
-    names = ("id", "status", "outcome", "attempt", "owner", "name")
-    print(show.grid(names, ([job.get(name) for name in names] for job in found)))
+jobs.add_to(app)
 
 
 @app.command()
@@ -371,112 +309,13 @@ def demo(
     raise typer.Exit(Demo(data_dir, output, workers or _cores(), sweep, distance).run())
 
 
-def _field_and_value(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        complain(f"{text!r} is no filter: write FIELD=VALUE, such as init.shape=0.5.")
-        raise typer.Exit(Exit.bad_input)
-    return name.strip(), value.strip()
-
-
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _connect(url: str | None, data_dir: Path | None) -> Client:
-    from initshape.client import connect
-
-    return connect(url, data_dir=data_dir, patience=3.0)
-
-
-def _follow(client: Client, id: str, *, as_json: bool, arrays: Path | None = None) -> int:
-    """Progress to the end, then the result. Ctrl-C leaves the job alone."""
-    from initshape.cli.progress import Bar
-
-    try:
-        with Bar(id) as bar:
-            for found in client.updates(id, every=1.0):
-                bar.show(found)
-    except KeyboardInterrupt:
-        show.note(f"\nDetached: the job goes on. Follow it again with `initshape watch {id}`.")
-        return Exit.detached
-    if found["status"] != "succeeded" and "counts" not in found:
-        show.as_json(found) if as_json else show.state(found)
-        return Exit.job_failed
-    return _show_result(client, id, as_json=as_json, arrays=arrays)
-
-
-def _show_result(
-    client: Client | Local, id: str, *, as_json: bool, csv: bool = False, arrays: Path | None = None
-) -> int:
-    from initshape.client import is_sweep
-
-    if arrays is not None:
-        import numpy as np
-
-        with arrays.open("wb") as file:
-            np.savez(file, allow_pickle=False, **cast(Any, client.arrays(id)))
-    if not is_sweep(id):
-        document = client.result(id)
-        show.as_json(document) if as_json else show.result(document)
-        return show.exit_of([document["outcome"]])
-    found = client.table(id)
-    if csv:
-        sys.stdout.buffer.write(client.table_csv(id))
-    elif as_json:
-        show.as_json({"id": found.id, "axes": found.axes, "columns": found.columns, "rows": found.rows})
-    else:
-        print(show.table(found.axes, found.rows))
-    return show.exit_of((row.get("outcome") for row in found.rows), (row["status"] for row in found.rows))
-
-
-def _run_locally(
-    document: dict[str, Any], arrays: Path | None, data: list[Path], inits: list[Path], *, as_json: bool
-) -> int:
-    from initshape.cli.documents import cell_count, is_sweep_document
-    from initshape.cli.progress import Bar
-    from initshape.client import Local
-    from initshape.numerics_environment import one_core
-    from initshape.supervisor.place import compilation_cache
-
-    if "jax" not in sys.modules:  # its settings act only before it is loaded
-        one_core(compilation_cache=compilation_cache())
-    cells = cell_count(document)
-    seen: dict[str, float] = {}
-    with Bar("here") as bar:
-
-        def report(id: str, progress: Progress) -> None:
-            seen[id] = progress.fraction
-            place = f"cell {len(seen)} of {cells}, " if cells > 1 else ""
-            bar.update(sum(seen.values()) / cells, f"{place}{progress.stage}")
-
-        local = Local(report)
-        for init, files in ((False, data), (True, inits)):
-            for file in files:
-                _read_or_complain(partial(local.upload, file, init=init))
-        sent = local.submit_sweep(document) if is_sweep_document(document) else local.submit(document)
-    return _show_result(local, sent["id"], as_json=as_json, arrays=arrays)
 
 
 def _draw(document: dict[str, Any], output: Path) -> None:
     from initshape.figures.render import render
     from initshape.looks import draw
 
-    _write(output, render(draw(document), output.suffix.removeprefix(".").lower()))
+    write_or_complain(output, render(draw(document), output.suffix.removeprefix(".").lower()))
     print(output)
-
-
-def _read_or_complain(read: Callable[[], object]) -> None:
-    try:
-        read()
-    except OSError as error:
-        complain(f"{error.filename} cannot be read: {error.strerror or error}.")
-        raise typer.Exit(Exit.bad_input) from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        complain(f"{path} cannot be written: {error.strerror or error}.")
-        raise typer.Exit(Exit.bad_input) from None

@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from initshape.cli.show import cell, grid
+from initshape.cli.show import grid
+from initshape.figures.cells import cell
 from initshape.spec.explain import nearest
 from initshape.spec.problem import ProblemError, SpecError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from initshape.cli import show
 from initshape.cli.documents import check, is_lines, is_sweep_document, read_document, read_lines
 from initshape.cli.exits import Exit, complain
+from initshape.progress import progress_of
 from initshape.spec.problem import ProblemError
 
 if TYPE_CHECKING:
@@ -46,12 +48,32 @@ def submit_all(client: Client, named: Sequence[Named], *, wait: bool, as_json: b
     for place, document in named:
         if is_sweep_document(document):
             rows.append({"file": place, **client.submit_sweep(document), "problem": None})
-    if wait:
-        for row in rows:
-            if row["id"] is not None:
-                row["status"] = client.wait(row["id"])["status"]
+    detached = wait and not _wait_for(client, [row for row in rows if row["id"] is not None])
     names = ("id", "status", "file")
     show.as_json(rows) if as_json else print(show.grid(names, ([row[name] for name in names] for row in rows)))
+    if detached:
+        show.note("Detached: the jobs go on. Send the files again with --wait to come back: nothing is computed twice.")
+        return Exit.detached
     if any(row["problem"] for row in rows):
         return Exit.bad_input
     return Exit.job_failed if wait and any(row["status"] != "succeeded" for row in rows) else Exit.done
+
+
+def _wait_for(client: Client, rows: Sequence[Json]) -> bool:
+    """Fills in the last status of every job, with one bar for all; False where Ctrl-C came first."""
+    from initshape.cli.progress import Bar
+
+    ended: Counter[str] = Counter()
+    try:
+        with Bar(f"{len(rows)} jobs") as bar:
+            for over, row in enumerate(rows):
+                for state in client.updates(row["id"]):
+                    fraction = (over + progress_of(state)[0]) / len(rows)
+                    counts = [f"{count} {status}" for status, count in ended.items()]
+                    bar.update(fraction, ", ".join([f"{over} of {len(rows)} ended", *counts]))
+                row["status"] = state["status"]
+                ended[row["status"]] += 1
+            bar.update(1.0, ", ".join(f"{count} {status}" for status, count in ended.items()))
+    except KeyboardInterrupt:
+        return False
+    return True

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from initshape.progress import Pace, progress_of
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -22,6 +24,7 @@ class Bar:
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._told = ("", -_LINE_SECONDS)
+        self._pace = Pace()
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
@@ -44,9 +47,10 @@ class Bar:
             return
         now = time.monotonic()
         line = f"{self._title}: {100 * fraction:3.0f} %  {text}"
+        left = self._pace.left(fraction)
         said, at = self._told
         if line != said and (now - at >= _LINE_SECONDS or fraction >= 1.0):
-            print(line, file=sys.stderr, flush=True)
+            print(", ".join(filter(None, (line, left))), file=sys.stderr, flush=True)
             self._told = (line, now)
 
     def show(self, state: Mapping[str, Any]) -> None:
@@ -58,25 +62,3 @@ class Bar:
     ) -> None:
         if self._progress is not None:
             self._progress.stop()
-
-
-def progress_of(state: Mapping[str, Any]) -> tuple[float, str]:
-    """Fraction and words for a state."""
-    counts = state.get("counts")
-    if counts is not None:
-        over = counts["succeeded"] + counts["failed"] + counts["cancelled"]
-        words = [f"{over} of {counts['cells']} cells"]
-        words += [f"{counts[name]} {name}" for name in ("cached", "running", "failed", "cancelled") if counts[name]]
-        return (over / counts["cells"] if counts["cells"] else 1.0), ", ".join(words)
-    status = str(state["status"])
-    if status == "succeeded":
-        return 1.0, status
-    progress = state.get("progress") or {}
-    words = [status]
-    if status == "queued" and state.get("queue_position") is not None:
-        words.append(f"{state['queue_position']} before it")
-    if progress.get("stage"):
-        words.append(str(progress["stage"]))
-    if isinstance(progress.get("relative_residual"), float):
-        words.append(f"residual {progress['relative_residual']:.1e}")
-    return float(progress.get("fraction") or 0.0), ", ".join(words)

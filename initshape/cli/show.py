@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from initshape.cli.exits import Exit
+from initshape.figures.cells import cell, ending
+from initshape.progress import progress_of
 
 COLUMNS = (
     "population_error", "relative_distance", "relative_residual", "kkt_residual", "outcome",
@@ -15,6 +17,7 @@ COLUMNS = (
 """What a table shows of a cell beside its place in the sweep."""
 
 
+_PREVIEWED = 20
 _FIT_COLUMNS = (
     "regularizer", "outcome", "exactness", "distance of flow", "kkt residual", "fit residual", "population error",
 )  # fmt: skip
@@ -23,17 +26,6 @@ _FIT_COLUMNS = (
 def as_json(value: Any) -> None:
     """JSON on stdout."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def cell(value: Any) -> str:
-    """One entry of a table. Depends on the value alone, so that equal tables print equally."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return value if isinstance(value, str) else json.dumps(value)
-    if isinstance(value, int) or (value == int(value) and abs(value) < 1e6):
-        return str(int(value))
-    return f"{value:.4g}" if 1e-3 <= abs(value) < 1e6 else f"{value:.3e}"
 
 
 def grid(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -52,18 +44,8 @@ def table(axes: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
     return grid(names, ([row.get(name) for name in names[:-1]] + [ending(row)] for row in rows))
 
 
-def ending(row: Mapping[str, Any]) -> str:
-    """Outcome of a cell, or why it has none."""
-    if row.get("outcome"):
-        return str(row["outcome"])
-    status = str(row.get("status"))
-    return f"{status}: {row['error']}" if row.get("error") else status
-
-
 def state(found: Mapping[str, Any]) -> None:
     """A status, in a line or two."""
-    from initshape.cli.progress import progress_of
-
     if "counts" in found:
         print(f"{found['id']}  {found['status']}  {progress_of(found)[1]}")
         return
@@ -119,6 +101,20 @@ def validated(found: Mapping[str, Any]) -> None:
     print(f"  about {estimate['seconds']:.2g} s on one core, {estimate['memory'] / 2**20:.0f} MiB")
     for warning in found["warnings"]:
         print(f"  warning: {warning}")
+
+
+def previewed(found: Mapping[str, Any]) -> None:
+    """What a sweep would do: counts, then the first cells."""
+    counts, estimate = found["counts"], found["estimate"]
+    print(f"{found['id']}  {counts['cells']} cells, {counts['cached']} known")
+    print(f"  about {estimate['seconds']:.2g} s on one core, {estimate['memory'] / 2**20:.0f} MiB")
+    for warning in found["warnings"]:
+        print(f"  warning: {warning}")
+    shown, axes = found["cells"][:_PREVIEWED], found["axes"]
+    rows = ([*(one["values"].get(path) for path in axes), one["id"], one["status"]] for one in shown)
+    print(grid([*axes.values(), "id", "status"], rows))
+    if counts["cells"] > len(shown):
+        print(f"({counts['cells'] - len(shown)} more: --json has them)")
 
 
 def exit_of(outcomes: Iterable[str | None], statuses: Iterable[str] = ()) -> Exit:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from initshape.client.async_client import AsyncClient
 from initshape.client.client import Client
 from initshape.supervisor.place import Place, default_data_dir
 
@@ -23,10 +24,24 @@ def connect(
 
     The token is INITSHAPE_TOKEN, else the one in the data directory, which goes only to the server that runs there.
     """
+    return Client(*_at_hand(url, data_dir, environment), patience=patience)
+
+
+def connect_async(
+    url: str | None = None,
+    *,
+    data_dir: Path | None = None,
+    patience: float = 10.0,
+    environment: Mapping[str, str] | None = None,
+) -> AsyncClient:
+    """The same server, for asyncio."""
+    return AsyncClient(*_at_hand(url, data_dir, environment), patience=patience)
+
+
+def _at_hand(url: str | None, data_dir: Path | None, environment: Mapping[str, str] | None) -> tuple[str, str | None]:
     given = os.environ if environment is None else environment
     place = Place(data_dir or default_data_dir(given))
     running = place.announced()
     here = running.url if running else None
     address = (url or given.get("INITSHAPE_URL") or here or DEFAULT_URL).rstrip("/")
-    token = given.get("INITSHAPE_TOKEN") or (place.read_token() if address == here else None)
-    return Client(address, token, patience=patience)
+    return address, given.get("INITSHAPE_TOKEN") or (place.read_token() if address == here else None)

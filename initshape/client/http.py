@@ -1,27 +1,22 @@
-"""One request to the server: the token, patience with an unavailable server, and problem details as exceptions.
-
-Every request of this client is safe to repeat: reads are, and submissions are identified by their content.
-"""
+"""The drivers of calls, one for threads and one for asyncio: the token, patience, problem details as exceptions."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import version
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import AsyncExitStack, ExitStack, aclosing, closing
+from typing import Any, TypeVar
 
 import httpx2
-from pydantic import ValidationError
 
-from initshape.client.errors import ClientError, UnreachableError, api_error
-from initshape.client.sse import Event, parse
-from initshape.spec.problem import Problem
+from initshape.client import wire
+from initshape.client.call import Answer, Call, Dialogue, Listen, Next, Request, Tell
+from initshape.client.errors import ClientError
+from initshape.client.patience import Patience
+from initshape.client.sse import Event, Reader
 
-_BUSY = (429, 503)
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
-_SECONDS = 30.0
-_SILENCE = 40.0
-"""Seconds without a byte after which a stream of events is taken for dead: the server sends something every 15."""
+T = TypeVar("T")
 
 
 class Http:
@@ -36,72 +31,23 @@ class Http:
         transport: httpx2.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        headers = {"User-Agent": f"initshape/{version('initshape')}"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        self._url = url
-        self._patience = patience
-        self._sleep = sleep
-        # Proxies of the environment are for other hosts: a local server is never behind one.
-        local = httpx2.URL(url).host in ("127.0.0.1", "localhost", "::1")
-        self._client = httpx2.Client(base_url=url, headers=headers, transport=transport, trust_env=not local)
+        self._url, self._patience, self._sleep = url, patience, sleep
+        self._client = httpx2.Client(transport=transport, **wire.connection(url, token))
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        json: Any = None,
-        content: tuple[bytes, str] | None = None,
-        seconds: float = _SECONDS,
-        patience: float | None = None,
-    ) -> httpx2.Response:
-        """The answer (2xx). `content` is a body and its media type. Errors: UnreachableError, ApiError."""
-        end = time.monotonic() + (self._patience if patience is None else patience)
-        pause = _FIRST_PAUSE
-        while True:
-            failure: Exception
-            try:
-                response = self._client.request(
-                    method, path, params=params, json=json, timeout=seconds,
-                    content=content and content[0], headers=content and {"Content-Type": content[1]},
-                )  # fmt: skip
-            except httpx2.TransportError as error:
-                failure = UnreachableError(f"{self._url} does not answer: {error or type(error).__name__}.")
-                wanted = pause
-            else:
-                if response.is_success:
-                    return response
-                failure = api_error(_problem(response))
-                if response.status_code not in _BUSY:
-                    raise failure
-                wanted = _retry_after(response) or pause
-            if time.monotonic() + wanted > end:
-                raise failure
-            self._sleep(wanted)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+    def run(self, call: Call[T]) -> T:
+        """The answer of a call. Errors: UnreachableError, ApiError, and what the call itself raises."""
+        dialogue = Dialogue(call)
+        for _ in self._told(dialogue):
+            pass
+        return dialogue.value
 
-    def events(self, path: str, *, last: str | None, seconds: float) -> Iterator[Event]:
-        """The events of one connection of at most so many seconds, after the one with the id `last`.
+    def told(self, call: Call[None]) -> Iterator[Any]:
+        """What a call tells on its way."""
+        return self._told(Dialogue(call))
 
-        Errors: UnreachableError where it breaks, ApiError, ClientError where the other end sends no events.
-        """
-        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
-        timeout = httpx2.Timeout(_SECONDS, read=_SILENCE)
-        params = {"seconds": round(seconds, 3)}
-        try:
-            with self._client.stream("GET", path, params=params, headers=headers, timeout=timeout) as response:
-                if response.status_code == httpx2.codes.NO_CONTENT:
-                    return
-                if not response.is_success:
-                    response.read()
-                    raise api_error(_problem(response))
-                if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
-                    raise ClientError(f"{self._url} sends no events.")
-                yield from parse(response.iter_bytes())
-        except httpx2.TransportError as error:
-            raise UnreachableError(f"{self._url} broke the stream off: {error or type(error).__name__}.") from None
+    def request(self, method: str, path: str, **options: Any) -> Answer:
+        """One request outside of any call."""
+        return self._send(Request(method, path, **options))
 
     def close(self) -> None:
         """Closes the connections."""
@@ -110,17 +56,136 @@ class Http:
     def __repr__(self) -> str:
         return f"Http({self._url!r})"
 
+    def _told(self, dialogue: Dialogue[Any]) -> Generator[Any]:
+        with ExitStack() as streams:
+            events: Iterator[Event] = iter(())
+            while (step := dialogue.step) is not None:
+                found: Answer | Event | None = None
+                try:
+                    if isinstance(step, Request):
+                        found = self._send(step)
+                    elif isinstance(step, Next):
+                        found = next(events, None)
+                    elif isinstance(step, Listen):
+                        streams.close()
+                        events = streams.enter_context(closing(self._events(step)))
+                except ClientError as error:
+                    dialogue.fail(error)
+                    continue
+                if isinstance(step, Tell):
+                    yield step.value
+                dialogue.answer(found)
 
-def _retry_after(response: httpx2.Response) -> float | None:
-    """Seconds that the server asks for; dates are not used by ours."""
-    text = response.headers.get("Retry-After", "")
-    return float(text) if text.isdigit() else None
+    def _send(self, request: Request) -> Answer:
+        patience = Patience.of(request, self._patience)
+        while True:
+            try:
+                response = self._client.request(**wire.arguments(request))
+            except httpx2.TransportError as error:
+                failure = wire.unreached(self._url, error)
+            else:
+                if response.is_success:
+                    return Answer(response.content)
+                failure = wire.refused(response)
+            self._sleep(patience.pause(failure))
+
+    def _events(self, step: Listen) -> Generator[Event]:
+        """One connection. Errors: UnreachableError where it breaks, ApiError, ClientError where there are no events."""
+        reader = Reader()
+        try:
+            with self._client.stream(**wire.stream(step)) as response:
+                if not response.is_success:
+                    response.read()
+                if not wire.brings_events(self._url, response):
+                    return
+                for chunk in response.iter_bytes():
+                    yield from reader.read(chunk)
+        except httpx2.TransportError as error:
+            raise wire.broken(self._url, error) from None
 
 
-def _problem(response: httpx2.Response) -> Problem:
-    """Problem details, also of answers that some proxy in between made up."""
-    try:
-        return Problem.model_validate(response.json())
-    except (ValueError, ValidationError):
-        title = response.reason_phrase or "Error"
-        return Problem(title=title, status=response.status_code, detail=f"{title}: the answer is not problem details.")
+class AsyncHttp:
+    """The same for asyncio."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        patience: float,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._url, self._patience, self._sleep = url, patience, sleep
+        self._client = httpx2.AsyncClient(transport=transport, **wire.connection(url, token))
+
+    async def run(self, call: Call[T]) -> T:
+        """The answer of a call."""
+        dialogue = Dialogue(call)
+        async with aclosing(self._told(dialogue)) as told:
+            async for _ in told:
+                pass
+        return dialogue.value
+
+    def told(self, call: Call[None]) -> AsyncIterator[Any]:
+        """What a call tells on its way."""
+        return self._told(Dialogue(call))
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.aclose()
+
+    def __repr__(self) -> str:
+        return f"AsyncHttp({self._url!r})"
+
+    async def _told(self, dialogue: Dialogue[Any]) -> AsyncGenerator[Any]:
+        async with AsyncExitStack() as streams:
+            events: AsyncIterator[Event] = _nothing()
+            while (step := dialogue.step) is not None:
+                found: Answer | Event | None = None
+                try:
+                    if isinstance(step, Request):
+                        found = await self._send(step)
+                    elif isinstance(step, Next):
+                        found = await anext(events, None)
+                    elif isinstance(step, Listen):
+                        await streams.aclose()
+                        events = await streams.enter_async_context(aclosing(self._events(step)))
+                except ClientError as error:
+                    dialogue.fail(error)
+                    continue
+                if isinstance(step, Tell):
+                    yield step.value
+                dialogue.answer(found)
+
+    async def _send(self, request: Request) -> Answer:
+        patience = Patience.of(request, self._patience)
+        while True:
+            try:
+                response = await self._client.request(**wire.arguments(request))
+            except httpx2.TransportError as error:
+                failure = wire.unreached(self._url, error)
+            else:
+                if response.is_success:
+                    return Answer(response.content)
+                failure = wire.refused(response)
+            await self._sleep(patience.pause(failure))
+
+    async def _events(self, step: Listen) -> AsyncGenerator[Event]:
+        reader = Reader()
+        try:
+            async with self._client.stream(**wire.stream(step)) as response:
+                if not response.is_success:
+                    await response.aread()
+                if not wire.brings_events(self._url, response):
+                    return
+                async for chunk in response.aiter_bytes():
+                    for event in reader.read(chunk):
+                        yield event
+        except httpx2.TransportError as error:
+            raise wire.broken(self._url, error) from None
+
+
+async def _nothing() -> AsyncGenerator[Event]:
+    return
+    yield

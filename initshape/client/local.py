@@ -5,60 +5,99 @@ A notebook moves to a shared server by changing one line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from initshape.client.client import Document, Json, Table, is_sweep
+from initshape.client.arrays import Arrays
+from initshape.client.calls import Document, Json, plain
+from initshape.client.computing import Computing, Report
 from initshape.client.errors import UnknownIdError
+from initshape.client.job import Job, ResultDocument
+from initshape.client.meter import Meter
+from initshape.client.places import is_sweep
+from initshape.client.table import Table
 from initshape.figures.table import SCALARS, column_names, row, to_csv
-from initshape.spec.expand import columns, expand, sweep_id
-from initshape.spec.experiment import Experiment
-from initshape.spec.identity import experiment_id
+from initshape.spec.expand import Cell, columns, expand, sweep_id
 from initshape.spec.parse import parse_submission, parse_sweep
-from initshape.spec.problem import Problem, SpecError
+from initshape.spec.problem import Problem, ProblemError, SpecError
 from initshape.spec.status import Status
 from initshape.spec.uploaded import Upload
+from initshape.spec.validation import previewed, validated
 from initshape.uploads.content import DATASET_ARRAYS, INIT_ARRAYS, dataset_upload, init_upload
 from initshape.uploads.files import float_arrays, named_among, read_file
-
-if TYPE_CHECKING:
-    from initshape.run import Progress
-
 
 _LARGEST_UPLOAD = 2**34
 """Bytes; this machine's memory is the caller's own."""
 
 
 @dataclass(frozen=True)
+class _Label:
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class _Sweep:
-    cells: tuple[str, ...]
-    values: tuple[Mapping[str, Any], ...]
+    cells: tuple[Cell, ...]
     names: Mapping[str, str]
     replicate: str | None
+    label: _Label = field(default_factory=_Label)
 
 
 class Local:
     """Computes at `submit` and keeps results in memory for as long as the object lives.
 
-    `on_progress(id, progress)` is called while an experiment runs. A sweep that takes more than seconds is spread over
-    `processes` (default: one a core) of one core each; one experiment, or a short sweep, is computed in this process.
+    `on_progress(id, progress)` is called while an experiment runs; `show_progress` shows a bar instead. A sweep that
+    takes more than seconds is spread over `processes` (default: one a core) of one core each; one experiment, or a
+    short sweep, is computed in this process. `key`, `force`, `timeout` and the like mean nothing here.
     Errors: SpecError for a wrong document.
     """
 
     def __init__(
-        self, on_progress: Callable[[str, Progress], None] | None = None, *, processes: int | None = None
+        self, on_progress: Report | None = None, *, show_progress: bool = False, processes: int | None = None
     ) -> None:
-        self._on_progress = on_progress
-        self._processes = processes
-        self._results: dict[str, tuple[Json, dict[str, NDArray[Any]]]] = {}
+        self._computing = Computing(Meter("here").here if show_progress else on_progress, processes)
+        self._labels: dict[str, _Label] = {}
         self._sweeps: dict[str, _Sweep] = {}
         self._uploads: dict[str, Upload] = {}
+
+    def submit(self, document: Document, *, key: str | None = None) -> Job:
+        """Computes an experiment, unless this object has its result."""
+        submission = parse_submission(plain(document), self._uploads)
+        id = self._computing.one(submission.experiment)
+        self._labels[id] = _Label(submission.name, submission.tags)
+        return self.status(id)
+
+    def submit_many(self, documents: Iterable[Document], *, key: str | None = None) -> list[Json]:
+        """Computes many experiments; the answers are those of Client.submit_many."""
+        answers: list[Json] = []
+        for line, document in enumerate(documents, 1):
+            try:
+                answers.append({"line": line, "status": 200, "body": self.submit(document), "problem": None})
+            except SpecError as error:
+                problem = Problem(title="Invalid document", status=error.status, detail=error.detail,
+                                  errors=error.errors)  # fmt: skip
+                told = problem.model_dump(mode="json")
+                answers.append({"line": line, "status": error.status, "body": None, "problem": told})
+        return answers
+
+    def submit_sweep(self, document: Document, *, key: str | None = None) -> Job:
+        """Computes every cell that is not known yet. What breaks in one cell is raised when all others have ended."""
+        submission = parse_sweep(plain(document))
+        sweep = submission.sweep
+        cells = expand(sweep, self._uploads)
+        id = sweep_id(cells)
+        names = column_names(columns(cells))
+        replicate = names.get(sweep.replicate.path) if sweep.replicate else None
+        self._sweeps[id] = _Sweep(cells, names, replicate, _Label(submission.name, submission.tags))
+        return self.retry(id)
 
     def upload(self, file: Path | str, *, init: bool = False, label: str | None = None) -> str:
         """Reads an .npz or .csv file as a data set, or an .npz as an initialization; answers its id."""
@@ -74,77 +113,68 @@ class Local:
 
     def uploaded(self, id: str) -> Json:
         """Shapes and size of an upload."""
-        if id not in self._uploads:
-            raise _unknown(id)
-        found = self._uploads[id]
+        found = _of(self._uploads, id)
         return {"id": id, "bytes": found.size, "arrays": {name: list(fact.shape) for name, fact in found.facts.items()}}
 
     def delete_upload(self, id: str) -> Json:
         """Forgets an upload; results stay."""
-        self.uploaded(id)
+        _of(self._uploads, id)
         del self._uploads[id]
         return {"id": id, "answer": "deleted"}
 
-    def submit(self, document: Document) -> Json:
-        """Computes an experiment, unless this object has its result."""
-        return self.status(self._compute(parse_submission(document, self._uploads).experiment))
+    def validate(self, document: Document) -> Json:
+        """The resolved document of an experiment with id, estimate and warnings."""
+        return validated(plain(document), self._uploads)
 
-    def submit_many(self, documents: Iterable[Document]) -> list[Json]:
-        """Computes many experiments; the answers are those of Client.submit_many."""
-        answers: list[Json] = []
-        for line, document in enumerate(documents, 1):
-            try:
-                answers.append({"line": line, "status": 200, "body": self.submit(document), "problem": None})
-            except SpecError as error:
-                problem = Problem(title="Invalid document", status=error.status, detail=error.detail,
-                                  errors=error.errors)  # fmt: skip
-                told = problem.model_dump(mode="json")
-                answers.append({"line": line, "status": error.status, "body": None, "problem": told})
-        return answers
+    def preview(self, document: Document) -> Json:
+        """The cells of a sweep, how many are known, and an estimate."""
+        return previewed(plain(document), self._computing.results, self._uploads)
 
-    def submit_sweep(self, document: Document) -> Json:
-        """Computes every cell that is not known yet. What breaks in one cell is raised when all others have ended."""
-        sweep = parse_sweep(document).sweep
-        cells = expand(sweep, self._uploads)
-        self._compute_many({cell.id: cell.experiment for cell in cells if cell.id not in self._results})
-        id = sweep_id(cells)
-        names = column_names(columns(cells))
-        replicate = names.get(sweep.replicate.path) if sweep.replicate else None
-        self._sweeps[id] = _Sweep(tuple(c.id for c in cells), tuple(c.values for c in cells), names, replicate)
+    def status(self, id: str, *, wait: float = 0.0) -> Job:
+        """What is known has succeeded; cells of a sweep that broke have failed."""
+        if is_sweep(id):
+            return self._sweep_status(id)
+        label = self._labels.get(id, _Label())
+        return Job(id=id, status=Status.succeeded.value, outcome=self.result(id)["outcome"], name=label.name,
+                   tags=list(label.tags))  # fmt: skip
+
+    def edit(self, id: str, **changes: Any) -> Job:
+        """Changes name and tags; `notes`, `pinned` and `kept` mean nothing here."""
+        label = _Label(
+            changes.get("name", self.status(id)["name"]), tuple(changes.get("tags", self.status(id)["tags"]))
+        )
+        if is_sweep(id):
+            self._sweeps[id] = replace(self._sweeps[id], label=label)
+        else:
+            self._labels[id] = label
         return self.status(id)
 
-    def status(self, id: str, *, wait: float = 0.0) -> Json:
-        """Everything that is known has succeeded."""
-        if is_sweep(id):
-            count = len(self._sweep(id).cells)
-            counts = {"cells": count, "succeeded": count, "cached": 0, "queued": 0, "running": 0, "failed": 0}
-            return {"id": id, "status": Status.succeeded.value, "counts": counts | {"cancelled": 0}}
-        return {"id": id, "status": Status.succeeded.value, "outcome": self.result(id)["outcome"]}
-
-    def updates(self, id: str, *, every: float = 1.0, timeout: float | None = None) -> Iterator[Json]:
+    def updates(self, id: str, *, every: float = 1.0, timeout: float | None = None) -> Iterator[Job]:
         """The one state."""
         yield self.status(id)
 
-    def wait(self, id: str, *, timeout: float | None = None) -> Json:
+    def wait(self, id: str, *, timeout: float | None = None, progress: bool = False) -> Job:
         """Nothing to wait for: `submit` has computed it."""
         return self.status(id)
 
-    def result(self, id: str) -> Json:
+    def result(self, id: str) -> ResultDocument:
         """The result document."""
-        return self._known(id)[0]
+        found: ResultDocument = _of(self._computing.results, id)[0]
+        return found
 
-    def arrays(self, id: str) -> dict[str, NDArray[Any]]:
+    def arrays(self, id: str) -> Arrays:
         """The arrays of a result, by name."""
-        return {name: np.array(value) for name, value in self._known(id)[1].items()}
+        return Arrays(lambda: {name: np.array(value) for name, value in _of(self._computing.results, id)[1].items()})
 
     def table(self, sweep_id: str) -> Table:
         """The sweep as rows, with the columns of the server's table."""
-        sweep = self._sweep(sweep_id)
-        rows = (
-            row(id, Status.succeeded.value, values, sweep.names, self.result(id), None)
-            for id, values in zip(sweep.cells, sweep.values, strict=True)
-        )
+        sweep = _of(self._sweeps, sweep_id)
         axes = tuple(sweep.names.values())
+        rows = []
+        for cell in sweep.cells:
+            known, _ = self._computing.results.get(cell.id, (None, {}))
+            status, error = self._cell_status(cell.id), self._computing.broken.get(cell.id)
+            rows.append(row(cell.id, status.value, cell.values, sweep.names, known, error))
         return Table(sweep_id, axes, (*axes, *SCALARS), tuple(rows))
 
     def table_csv(self, sweep_id: str) -> bytes:
@@ -157,13 +187,54 @@ class Local:
         from initshape.figures import experiment_figure, sweep_figure
         from initshape.figures.render import render
 
+        results = self._computing.results
         if is_sweep(id):
-            table, sweep = self.table(id), self._sweep(id)
-            cells = {cell: self._known(cell)[1] for cell in sweep.cells}
-            drawn = sweep_figure(table.rows, table.axes, kind=kind, replicate=sweep.replicate, arrays=cells)
+            table, sweep = self.table(id), _of(self._sweeps, id)
+            arrays = {cell.id: results[cell.id][1] for cell in sweep.cells if cell.id in results}
+            drawn = sweep_figure(table.rows, table.axes, kind=kind, replicate=sweep.replicate, arrays=arrays)
             return render(drawn, form)
-        result, arrays = self._known(id)
-        return render(experiment_figure(result, arrays, kind=kind), form)
+        result, own = _of(results, id)
+        return render(experiment_figure(result, own, kind=kind), form)
+
+    def experiments(self, *, limit: int = 20, where: Mapping[str, Any] | None = None, **filters: Any) -> Iterator[Job]:
+        """What was computed here, newest first; filters: `status`, `tag`. Errors: SpecError for another one."""
+        for name in filters.keys() - {"status", "tag"}:
+            problem = ProblemError(pointer=name, value=filters[name], allowed=["status", "tag"], hint="no such filter")
+            raise SpecError("A filter is not known.", (problem,))
+        jobs = (self.status(id) for id in reversed(self._computing.results) if self._fits(id, where or {}))
+        tag, status = filters.get("tag"), filters.get("status")
+        found = (job for job in jobs if tag in (None, *job["tags"]) and status in (None, job["status"]))
+        yield from itertools.islice(found, limit)
+
+    def sweeps(self, *, limit: int = 20) -> Iterator[Job]:
+        """Sweeps that were computed here, newest first."""
+        yield from itertools.islice((self.status(id) for id in reversed(self._sweeps)), limit)
+
+    def cancel(self, id: str, *, force: bool = False) -> Json:
+        """Nothing to cancel: `submit` has computed it."""
+        found = self.status(id)
+        return found if is_sweep(id) else {"id": id, "answer": "unchanged", "status": found["status"]}
+
+    def rerun(self, id: str) -> Job:
+        """Computes an experiment again."""
+        _of(self._computing.results, id)
+        self._computing.one(self._computing.experiments[id], again=True)
+        return self.status(id)
+
+    def retry(self, sweep_id: str) -> Job:
+        """Computes the cells of a sweep that have no result."""
+        self._computing.many({cell.id: cell.experiment for cell in _of(self._sweeps, sweep_id).cells})
+        return self.status(sweep_id)
+
+    def delete(self, id: str, *, force: bool = False) -> Json:
+        """Forgets a result, or the results of a sweep and the sweep."""
+        forgotten = [cell.id for cell in _of(self._sweeps, id).cells] if is_sweep(id) else [id]
+        if not is_sweep(id):
+            _of(self._computing.results, id)
+        for one in forgotten:
+            self._computing.forget(one)
+        self._sweeps.pop(id, None)
+        return {"id": id, "answer": "deleted", "status": None}
 
     def catalog(self) -> Json:
         """What this release knows."""
@@ -182,60 +253,57 @@ class Local:
         from initshape.regularizers.evaluate import evaluate, view
         from initshape.spec.parse import parse_evaluation
 
-        return view(evaluate(parse_evaluation(document)))
+        return view(evaluate(parse_evaluation(plain(document))))
 
-    def _compute(self, experiment: Experiment) -> str:
-        id = experiment_id(experiment)
-        if id not in self._results:
-            from initshape.run import run
+    def draw(self, document: Document, form: str = "png") -> bytes:
+        """A picture of a regularizer. Errors: SpecError, FigureError."""
+        from initshape.figures.render import render
+        from initshape.looks import draw
 
-            report = self._on_progress
-            output = run(experiment, None if report is None else lambda progress: report(id, progress), id=id)
-            self._results[id] = (output.result.model_dump(mode="json"), output.arrays)
-        return id
+        return render(draw(plain(document)), form)
 
-    def _compute_many(self, experiments: Mapping[str, Experiment]) -> None:
-        from initshape.batch import Cell, run_many
-        from initshape.spread import cores, spread, worth_spreading
+    def close(self) -> None:
+        """Nothing is open."""
 
-        stops: list[BaseException] = []
+    def __enter__(self) -> Self:
+        return self
 
-        def report(id: str, progress: Progress) -> None:
-            try:
-                if self._on_progress is not None:
-                    self._on_progress(id, progress)
-            except BaseException as stop:  # the wish of whoever watches, and not the end of one cell
-                stops.append(stop)
-                raise
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
-        cells = [Cell(experiment, id, partial(report, id)) for id, experiment in experiments.items()]
-        processes = cores() if self._processes is None else self._processes
-        ends = spread(cells, processes) if processes > 1 and worth_spreading(cells) else run_many(cells)
-        broken: BaseException | None = None
-        for number, end in ends:
-            if stops:
-                raise stops[0]
-            if isinstance(end, BaseException):
-                broken = broken or end
-            else:
-                self._results[cells[number].id] = (end.result.model_dump(mode="json"), end.arrays)
-        if broken is not None:
-            raise broken
+    def _fits(self, id: str, where: Mapping[str, Any]) -> bool:
+        document = self._computing.experiments[id].model_dump(mode="json")
+        return all(_field(document, path) == value for path, value in where.items())
+
+    def _cell_status(self, id: str) -> Status:
+        return Status.succeeded if id in self._computing.results else Status.failed
+
+    def _sweep_status(self, id: str) -> Job:
+        sweep = _of(self._sweeps, id)
+        failed = sum(self._cell_status(cell.id) is Status.failed for cell in sweep.cells)
+        counts = {"cells": len(sweep.cells), "cached": 0, "queued": 0, "running": 0,
+                  "succeeded": len(sweep.cells) - failed, "failed": failed, "cancelled": 0}  # fmt: skip
+        status = Status.failed if failed else Status.succeeded
+        return Job(id=id, status=status.value, counts=counts, name=sweep.label.name, tags=list(sweep.label.tags))
 
     def _keep(self, upload: Upload) -> str:
         self._uploads.setdefault(upload.id, upload)
         return upload.id
 
-    def _known(self, id: str) -> tuple[Json, dict[str, NDArray[Any]]]:
-        if id not in self._results:
-            raise _unknown(id)
-        return self._results[id]
 
-    def _sweep(self, id: str) -> _Sweep:
-        if id not in self._sweeps:
-            raise _unknown(id)
-        return self._sweeps[id]
+def _field(document: Any, path: str) -> Any:
+    """The value at a path such as init.shape; None where there is none."""
+    for name in path.split("."):
+        document = document.get(name) if isinstance(document, Mapping) else None
+    return document
 
 
-def _unknown(id: str) -> UnknownIdError:
-    return UnknownIdError(Problem(title="Not found", status=404, detail=f"Nothing with the id {id} was computed here."))
+def _of(known: Mapping[str, Any], id: str) -> Any:
+    """What has this id. Errors: UnknownIdError."""
+    if id not in known:
+        raise UnknownIdError(
+            Problem(title="Not found", status=404, detail=f"Nothing with the id {id} was computed here.")
+        )
+    return known[id]

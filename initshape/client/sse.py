@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,18 +17,26 @@ class Event:
     data: dict[str, Any]
 
 
-def parse(chunks: Iterable[bytes]) -> Iterator[Event]:
-    """Events from the bytes of a stream. Comments (keep-alives), fields and data of other kinds are passed over."""
-    rest, fields = b"", dict[str, str]()
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
+class Reader:
+    """Events from the bytes of a stream, in any pieces.
+
+    Comments (keep-alives), fields and data of other kinds are passed over.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._fields: dict[str, str] = {}
+
+    def read(self, chunk: bytes) -> Iterator[Event]:
+        """The events that this piece completes."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             if line:
                 name, _, value = line.decode("utf-8", "replace").partition(":")
-                fields[name] = value.removeprefix(" ")
+                self._fields[name] = value.removeprefix(" ")
             else:
-                event = _event(fields)
-                fields = {}
+                event = _event(self._fields)
+                self._fields = {}
                 if event is not None:
                     yield event
 

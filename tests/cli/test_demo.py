@@ -48,7 +48,7 @@ def demo(tmp_path: Path) -> list[str]:
 
 def finished_cells(client: Client) -> int:
     try:
-        found = client._json("GET", "/v1/sweeps")["items"]
+        found = list(client.sweeps())
     except ClientError:
         return 0
     return int(found[0]["counts"]["succeeded"]) if found else 0

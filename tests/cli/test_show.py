@@ -6,7 +6,8 @@ import pytest
 
 from initshape.cli import show
 from initshape.cli.exits import Exit
-from initshape.cli.progress import progress_of
+from initshape.figures.cells import cell
+from initshape.progress import progress_of
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,7 @@ from initshape.cli.progress import progress_of
      ("rich", "rich"), ([1, 2], "[1, 2]"), (0.123456, "0.1235"), (-2e-4, "-2.000e-04"), (0.0, "0")],
 )  # fmt: skip
 def test_cells(value: object, text: str) -> None:
-    assert show.cell(value) == text
+    assert cell(value) == text
 
 
 def test_grids_are_aligned_and_have_no_trailing_blanks() -> None:

@@ -111,9 +111,13 @@ def test_wrong_documents_come_back_with_pointers(client: Client, local: Local) -
 
 
 def test_unknown_ids(client: Client, local: Local) -> None:
-    for call in (client.status, client.result, client.arrays, local.result, local.status):
+    for call in (client.status, client.result, local.result, local.status):
         with pytest.raises(UnknownIdError):
             call(UNKNOWN)
+    for where in (client, local):
+        arrays = where.arrays(UNKNOWN)  # fetched at the first look
+        with pytest.raises(UnknownIdError):
+            arrays["w_flow"]
 
 
 def test_a_wrong_token(client: Client) -> None:

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from initshape.client import Client
-from initshape.client.sse import Event, parse
+from initshape.client.sse import Event, Reader
 
 EXPERIMENT: dict[str, Any] = {
     "experiment": {
@@ -137,4 +137,6 @@ def test_bytes_in_any_pieces() -> None:
     body = (first + "event: x\ndata: [1]\n\nevent: y\ndata: {}\n\n").encode()
     expected = [Event("status", "1-0", {"a": "\u2028"}), Event("y", None, {})]
     for size in (1, 2, 7, len(body)):
-        assert list(parse(body[k : k + size] for k in range(0, len(body), size))) == expected
+        reader = Reader()
+        pieces = (body[k : k + size] for k in range(0, len(body), size))
+        assert [event for piece in pieces for event in reader.read(piece)] == expected

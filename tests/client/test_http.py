@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import httpx2
@@ -52,6 +54,54 @@ def test_an_unavailable_server_is_asked_again_when_it_says() -> None:
     assert len(set(seen)) == 1
     assert waits[0] == 2.0
     assert len(waits) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "tries"),
+    [(httpx2.ConnectError("refused"), 2), (httpx2.ReadTimeout("silence"), 1), (429, 2), (503, 1)],
+)
+def test_a_rerun_is_repeated_only_where_nothing_was_done(first: Exception | int, tries: int) -> None:
+    calls = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        calls.append(request)
+        if len(calls) == 1 and isinstance(first, Exception):
+            raise first
+        status = first if len(calls) == 1 and isinstance(first, int) else 202
+        return httpx2.Response(status, json=PROBLEM | {"status": status, "id": "x-a"})
+
+    client = Client(URL, transport=httpx2.MockTransport(handler))
+    if tries == 1:
+        with pytest.raises((UnreachableError, ServerError)):
+            client.rerun("x-a")
+    else:
+        assert client.rerun("x-a").id == "x-a"
+    assert len(calls) == tries
+
+
+def test_a_date_to_retry_after() -> None:
+    waits: list[float] = []
+    answers = [
+        httpx2.Response(503, headers={"Retry-After": format_datetime(datetime.now(UTC) + timedelta(seconds=3))}),
+        httpx2.Response(503, headers={"Retry-After": "soon"}),
+        httpx2.Response(200, json={}),
+    ]
+    http(lambda request: answers.pop(0), sleep=waits.append).request("GET", "/")
+    assert 1.0 <= waits[0] <= 3.0
+    assert waits[1] == 0.2 * 2
+
+
+def test_the_key_of_a_submission() -> None:
+    seen = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request.headers.get("Idempotency-Key"))
+        return httpx2.Response(200, json={"id": "x-a", "status": "succeeded"})
+
+    client = Client(URL, transport=httpx2.MockTransport(handler))
+    client.submit({}, key="mine")
+    client.submit_sweep({})
+    assert seen == ["mine", None]
 
 
 def test_patience_ends() -> None:

@@ -27,7 +27,7 @@ EXPERIMENT = {
 def ready(data_dir: Path) -> bool:
     with connect(data_dir=data_dir, patience=0.0, environment={}) as client:
         try:
-            return bool(client._json("GET", "/health/ready")["status"] == "ready")
+            return bool(client._http.request("GET", "/health/ready").json()["status"] == "ready")
         except ClientError:
             return False
 

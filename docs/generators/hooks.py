@@ -1,0 +1,75 @@
+"""Hooks of mkdocs: pages that are written from the sources, and formulas as MathML."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parents[2]
+for folder in (str(ROOT), str(ROOT / "docs")):
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+
+from generators import catalog, commands, document, http, trouble  # noqa: E402
+from generators.formulas import marked, unmarked  # noqa: E402
+
+_SECURITY = """# Security
+
+* Every request below `/v1` needs `Authorization: Bearer <token>`. Tokens are stored hashed and shown once.
+* `--no-auth` serves loopback only: everyone is then `local`, an admin.
+* The server speaks plain HTTP: put a proxy with TLS in front before you open it to others
+  ([A server for a team](operate.md)).
+* Uploads are npz or CSV, never pickles, and every size is checked before what it speaks of is read.
+* The store listens on loopback or a unix socket only, with a password.
+"""
+
+
+def _operate() -> str:
+    text = (ROOT / "deploy" / "README.md").read_text()
+    return re.sub(r"\]\((?!https?:|#)[^)]*\)", "]", text)
+
+
+def _changelog() -> str:
+    return (ROOT / "CHANGELOG.md").read_text()
+
+
+_PAGES: dict[str, Callable[[], str]] = {
+    "reference/document.md": document.page,
+    "reference/http.md": http.page,
+    "reference/cli.md": commands.page,
+    "changelog.md": _changelog,
+    "operate.md": _operate,
+    "security.md": lambda: _SECURITY,
+}
+_PARTS: dict[str, Callable[[], str]] = {
+    "regularizers": catalog.regularizers,
+    "problems": trouble.problems,
+    "outcomes": trouble.outcomes,
+    "exit_codes": trouble.exit_codes,
+    "methods": commands.methods,
+}
+
+
+def on_files(files: Files, config: Any, **more: Any) -> Files:
+    """Adds the generated pages; a page of the same name in docs/ goes before."""
+    for path, write in _PAGES.items():
+        if files.get_file_from_path(path) is None:
+            files.append(File.generated(config, path, content=write()))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Any, **more: Any) -> str:
+    """Fills in `{{ name }}` and takes the formulas out."""
+    filled = re.sub(r"^\{\{ (\w+) \}\}$", lambda found: _PARTS[found[1]](), markdown, flags=re.MULTILINE)
+    text, page.meta["formulas"] = marked(filled)
+    return text
+
+
+def on_page_content(html: str, *, page: Any, **more: Any) -> str:
+    """Puts the formulas back."""
+    return unmarked(html, page.meta["formulas"])

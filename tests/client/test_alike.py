@@ -1,0 +1,44 @@
+"""`Client`, `AsyncClient` and `Local` have the same methods, so that a notebook moves by changing one line."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from initshape.client import AsyncClient, Client, Local
+
+DUNDERS = {"__enter__": "__aenter__", "__exit__": "__aexit__"}
+
+
+def methods(kind: type) -> dict[str, Any]:
+    return {name: value for name, value in vars(kind).items() if callable(value) and not name.startswith("_")}
+
+
+def shape(function: Any) -> tuple[list[tuple[Any, ...]], str]:
+    """Parameters with kinds, defaults and types, and what comes back once it is awaited."""
+    signature = inspect.signature(function)
+    parameters = [(p.name, p.kind, p.default, p.annotation) for p in signature.parameters.values()]
+    return parameters, str(signature.return_annotation).removeprefix("Async")
+
+
+@pytest.mark.parametrize("other", [AsyncClient, Local])
+def test_the_same_methods(other: type) -> None:
+    assert methods(other).keys() == methods(Client).keys()
+    for name, method in methods(Client).items():
+        assert shape(methods(other)[name]) == shape(method), name
+        assert methods(other)[name].__doc__, name
+
+
+def test_what_is_awaited() -> None:
+    for name, method in methods(AsyncClient).items():
+        iterates = str(inspect.signature(method).return_annotation).startswith("AsyncIterator")
+        assert inspect.iscoroutinefunction(method) != iterates, name
+
+
+def test_context_managers() -> None:
+    for name, awaited in DUNDERS.items():
+        assert hasattr(Client, name)
+        assert hasattr(Local, name)
+        assert hasattr(AsyncClient, awaited)
