@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from service.errors import FORBIDDEN, problem_response
 
 _SENT = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "If-Range", "Last-Event-ID", "Range")
-_READ = ("Content-Disposition", "Content-Range", "ETag", "Location", "Retry-After")
+_READ = ("Content-Disposition", "Content-Range", "ETag", "Location", "Retry-After", "X-Request-ID")
 _REMEMBERED_SECONDS = 600
 
 

@@ -39,11 +39,17 @@ class Requests:
             ("route", "method"), buckets=_BUCKETS, registry=self.registry,
         )  # fmt: skip
 
+        self._found: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
         """One answer."""
         method = method if method in _METHODS else "other"
-        self._count.labels(route, method, str(status)).inc()
-        self._seconds.labels(route, method).observe(seconds)
+        found = self._found.get((route, method, status))
+        if found is None:  # looking labels up costs more than counting
+            found = self._count.labels(route, method, str(status)), self._seconds.labels(route, method)
+            self._found[route, method, status] = found
+        found[0].inc()
+        found[1].observe(seconds)
 
 
 async def look(store: AsyncStore) -> Gauges | None:

@@ -11,6 +11,7 @@ from initshape.logs.context import request_id
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 """Attributes that every record has; all others were given as `extra`."""
+_encode: Final = json.JSONEncoder(default=str, separators=(",", ":")).encode
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -42,7 +43,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False, separators=(",", ":"))
+        return _encode(line)
 
 
 class Readable(logging.Formatter):

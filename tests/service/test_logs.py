@@ -88,7 +88,7 @@ def test_an_id_that_is_none_is_replaced(api: httpx2.Client, sent: str | None) ->
 def test_a_defect_is_found_by_its_id(server: Any, api: httpx2.Client, lines: Any, monkeypatch: Any) -> None:
     from service.routers import experiments
 
-    monkeypatch.setattr(experiments.jobs, "page", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(experiments, "cursor_number", lambda *_: 1 / 0)
     answer = api.get("/v1/experiments")
     assert answer.status_code == 500
     assert answer.json()["request_id"] == answer.headers["x-request-id"]

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from serving import command, environment, serving, wait_for
 
-from initshape.store.keys import FORMAT_NUMBER
+from initshape.store import Store
+from initshape.store.keys import FORMAT, FORMAT_NUMBER
 from initshape.store.nearby import settings_of
+from initshape.store.server import RedisServer
 from initshape.supervisor.place import Place
 
 Json = dict[str, Any]
@@ -108,3 +111,25 @@ def test_a_server_and_its_copy(tmp_path: Path) -> None:
             text = path.read_text()
             assert text
             assert not [secret for secret in secrets if secret in text]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda client: client.config_set("appendonly", "no"), "set appendonly yes"),
+        (lambda client: client.config_set("maxmemory-policy", "allkeys-lru"), "set maxmemory-policy noeviction"),
+        (lambda client: client.set(FORMAT, FORMAT_NUMBER + 1), "newer one"),
+    ],
+)
+def test_a_store_that_is_not_fit_is_refused(own_server: RedisServer, tmp_path: Path, spoil: Any, words: str) -> None:
+    store = Store(own_server.settings)
+    spoil(store.client)
+    variables = environment(tmp_path / "data") | own_server.environment()
+    done = subprocess.run(
+        command("serve", "--port", "0", "--data-dir", str(tmp_path / "data")),
+        env=variables, text=True, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert store.client.keys("*token*") == []
+    store.close()
