@@ -30,7 +30,10 @@ def main(arguments: list[str] | None = None) -> None:
 
     from initshape.store import Queue, StoreSettings
     from workers.app import create_app
+    from workers.warming import start_warming
 
+    if given.queue == Queue.cpu:
+        start_warming()
     app = create_app(StoreSettings.from_environment())
     app.worker_main([
         "worker", "--without-mingle", "--without-gossip", "--concurrency", "1", "--pool", "prefork",
