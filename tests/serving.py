@@ -24,13 +24,14 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment(data_dir: Path) -> dict[str, str]:
-    """One thread a process; nothing of the user's own server; compiled programs beside the data directory."""
+    """One thread a process; nothing of the user's own server; programs beside the data directory, none made early."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("INITSHAPE_")}
     return kept | {
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "INITSHAPE_DATA_DIR": str(data_dir),
         "INITSHAPE_COMPILATION_CACHE": str(data_dir.parent / "compiled"),
+        "INITSHAPE_WARM": "0",
         "PYTHONWARNINGS": "default",
     }
 

@@ -31,11 +31,14 @@ def main(arguments: list[str] | None = None) -> None:
     from initshape.store import Queue, StoreSettings
     from workers import logs
     from workers.app import create_app
+    from workers.warming import start_warming
 
     settings = StoreSettings.from_environment()
     os.environ[logs.LEVEL] = given.loglevel.upper()
     logs.install()
     logs.tell_settings(given.queue, given.name, settings)
+    if given.queue == Queue.cpu:
+        start_warming()
     app = create_app(settings)
     app.worker_main([
         "--quiet", "worker", "--without-mingle", "--without-gossip", "--concurrency", "1", "--pool", "prefork",

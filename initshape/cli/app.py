@@ -294,6 +294,18 @@ def doctor(data_dir: DataDir = None, redis_url: RedisUrl = None, as_json: Json =
 
 
 @app.command()
+def warm() -> None:
+    """Compile the programs of the published figures and of common sizes now, so that no experiment waits for it."""
+    from initshape.numerics_environment import one_core
+    from initshape.supervisor.place import compilation_cache
+    from initshape.warm import likely
+    from initshape.warm import warm as compile_all
+
+    one_core(compilation_cache=compilation_cache())
+    print(f"{compile_all(likely(), print)} programs in {compilation_cache()}")
+
+
+@app.command()
 def demo(
     data_dir: Annotated[Path, typer.Option(help="Where the server of the demo keeps its data.")] = Path(
         ".initshape-demo"

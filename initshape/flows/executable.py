@@ -7,12 +7,15 @@ rebuilt from the named tuples of this package. Everything that leans on inner na
 from __future__ import annotations
 
 import importlib
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import jax
 import numpy as np
+
+logger = logging.getLogger(__name__)
 
 _LIBRARIES: Final = ("lapack_", "blas_")
 """Calls out of the program that `_ready` makes good for; a program with others is not stored."""
@@ -24,20 +27,42 @@ _SIZES: Final = ("argument_size_in_bytes", "output_size_in_bytes", "temp_size_in
 class Executable:
     """A program that was compiled by another process, called as `jax.stages.Compiled` is.
 
+    Code that lacks something shows it when it first runs: `anew` then gives the program that takes its place.
+
     **Errors**: TypeError for arguments of another structure, shape or type than it was compiled for.
     """
 
-    def __init__(self, loaded: Any, results: Any, arguments: tuple[Any, ...], memory: Mapping[str, int]) -> None:
-        self._loaded, self._results, self._memory = loaded, results, memory
+    def __init__(
+        self,
+        loaded: Any,
+        results: Any,
+        arguments: tuple[Any, ...],
+        memory: Mapping[str, int],
+        anew: Callable[[], Callable[..., Any]],
+    ) -> None:
+        self._loaded, self._results, self._memory, self._anew = loaded, results, memory, anew
         self._expected = signature(arguments)
         self._device = jax.devices()[0]
+        self._proven = False
 
     def __call__(self, *arguments: Any) -> Any:
+        if self._loaded is None:
+            return self._anew()(*arguments)
         leaves, structure = jax.tree.flatten(arguments)
         if (structure, shapes(leaves)) != self._expected:
             raise TypeError("the arguments are not those that the program was compiled for")
         arrays = [leaf if isinstance(leaf, jax.Array) else jax.device_put(leaf, self._device) for leaf in leaves]
-        return jax.tree.unflatten(self._results, self._loaded.execute(arrays))
+        if self._proven:
+            return jax.tree.unflatten(self._results, self._loaded.execute(arrays))
+        try:
+            found: Any = jax.block_until_ready(self._loaded.execute(arrays))  # type: ignore[no-untyped-call]
+        except jax.errors.JaxRuntimeError as error:
+            logger.warning("a kept program does not run, it is compiled again: %s", error)
+            run = self._anew()
+            self._loaded, self._anew = None, lambda: run
+            return run(*arguments)
+        self._proven = True
+        return jax.tree.unflatten(self._results, found)
 
     def memory_analysis(self) -> Any:
         """Sizes in bytes under the names that XLA gives them."""
@@ -74,14 +99,19 @@ def dumped(compiled: Any, results: Any, arguments: int) -> tuple[dict[str, Any],
     return {"results": described, "memory": memory}, jax.devices()[0].client.serialize_executable(loaded)
 
 
-def loaded(header: dict[str, Any], code: bytes, arguments: tuple[Any, ...]) -> Executable:
-    """The program of `dumped`. **Errors**: any, where the file is of another making than the key says."""
+def loaded(
+    header: dict[str, Any], code: bytes, arguments: tuple[Any, ...], anew: Callable[[], Callable[..., Any]]
+) -> Executable:
+    """The program of `dumped`, or that of `anew` where it turns out not to run.
+
+    **Errors**: any, where the file is of another making than the key says.
+    """
     from jaxlib import _jax
 
     _ready()
     devices = jax.devices()[:1]
     found = devices[0].client.deserialize_executable(code, _jax.DeviceList(tuple(devices)))
-    return Executable(found, jax.tree.structure(_rebuilt(header["results"])), arguments, header["memory"])
+    return Executable(found, jax.tree.structure(_rebuilt(header["results"])), arguments, header["memory"], anew)
 
 
 def _ready() -> None:

@@ -88,7 +88,7 @@ def only_file(folder: Path) -> Path:
 def test_a_kept_program_gives_the_same_bits(folder: Path) -> None:
     fresh, seconds, cost = compile_or_load(solved, (2,), ARGUMENTS)
     assert not isinstance(fresh, Executable)
-    assert seconds == cost > 0.0
+    assert seconds >= cost > 0.0
     kept, _, once = compile_or_load(solved, (2,), ARGUMENTS)
     assert isinstance(kept, Executable)
     assert once == cost
@@ -122,6 +122,38 @@ def test_flows_from_disk_are_flows_compiled_also_in_another_process(tmp_path: Pa
     kept, digests = zip(*(line.split() for line in lines if line), strict=True)
     assert kept == ("False", "True", "True")
     assert len(set(digests)) == 1
+
+
+def test_a_lost_file_does_no_harm_where_jax_still_has_the_program(tmp_path: Path) -> None:
+    """What JAX read from its own cache lacks functions when it is stored once more."""
+    environment = {
+        **os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1", "JAX_PLATFORMS": "cpu",
+    }  # fmt: skip
+    tmp_path.chmod(0o700)
+    lines = []
+    for _ in range(3):
+        command = [sys.executable, "-c", FLOWS, "1"]
+        lines += subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.split("\n")
+        for file in (tmp_path / FOLDER).glob("*"):
+            file.unlink()
+    kept, digests = zip(*(line.split() for line in lines if line), strict=True)
+    assert kept == ("False", "False", "False")
+    assert len(set(digests)) == 1
+
+
+def test_code_that_does_not_run_is_compiled_again(folder: Path) -> None:
+    fresh, *_ = compile_or_load(solved, (2,), ARGUMENTS)
+    key = only_file(folder).stem
+    header, _ = ProgramFiles(folder).read(key) or ({}, b"")
+    kept: Any = compile_or_load(solved, (2,), ARGUMENTS)[0]
+    lacking = jax.devices()[0].client.serialize_executable(kept._loaded)  # without the functions that it came with
+    assert ProgramFiles(folder).write(key, header, lacking)
+    found, *_ = compile_or_load(solved, (2,), ARGUMENTS)
+    assert isinstance(found, Executable)
+    for _ in range(2):
+        assert numbers(found(*ARGUMENTS)) == numbers(fresh(*ARGUMENTS))
+    assert (ProgramFiles(folder).read(key) or ({}, b""))[1] != lacking
 
 
 def damages(content: bytes) -> dict[str, bytes]:
@@ -169,7 +201,7 @@ def test_names_in_a_file_are_no_way_to_other_code(folder: Path) -> None:
     header, code = ProgramFiles(folder).read(only_file(folder).stem) or ({}, b"")
     for name in ("os:system", "initshape.flows.kept:compile_or_load", "subprocess:Popen"):
         with pytest.raises(ValueError, match="no result"):
-            loaded({**header, "results": [name, ["*"]]}, code, ARGUMENTS)
+            loaded({**header, "results": [name, ["*"]]}, code, ARGUMENTS, lambda: solved)
 
 
 def test_results_that_no_other_process_knows_are_not_kept(folder: Path) -> None:

@@ -63,10 +63,11 @@ class Factory:
     folder: Path
     process: subprocess.Popen[bytes] | None = None
 
-    def start_worker(self, name: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, name: str, **more: str) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ, **self.server.environment(),
             "INITSHAPE_COMPILATION_CACHE": str(self.folder / "compiled"), "INITSHAPE_PIN": "0",
+            "INITSHAPE_WARM": "0", **more,
         }  # fmt: skip
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
