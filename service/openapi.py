@@ -25,6 +25,7 @@ TAGS = [
     {"name": "sweeps", "description": "Many experiments from one document."},
     {"name": "tables", "description": "What a sweep answers: its table and its figure."},
     {"name": "uploads", "description": "Data sets and initializations that are too large for a document."},
+    {"name": "webhooks", "description": "How the server tells that a submission has ended."},
     {"name": "catalog", "description": "What the server knows, and regularizers to look at."},
     {"name": "health", "description": "For load balancers and operators."},
     {"name": "problems", "description": "The kinds of problem details."},
