@@ -16,6 +16,7 @@ from initshape.spec.evaluation_figure import RegularizerFigure
 from initshape.spec.experiment import Submission
 from initshape.spec.problem import Problem
 from initshape.spec.sweep import SweepSubmission
+from service import examples
 from service.errors import FORBIDDEN, INTERNAL, MEDIA_TYPE, UNAUTHORIZED, UNAVAILABLE, Kind
 from service.schemas import LineAnswer
 
@@ -124,6 +125,9 @@ def document(app: FastAPI) -> dict[str, Any]:
         _link(found, "submit_sweep", "sweep_id")
         _link(found, "upload_dataset", "dataset_id", ("200", "201"))
         _link(found, "upload_init", "init_id", ("200", "201"))
+        for methods in found["paths"].values():
+            for operation in methods.values():
+                examples.enter(operation)
         app.openapi_schema = found
     return app.openapi_schema
 
