@@ -14,7 +14,8 @@ from service import examples
 
 Json = dict[str, Any]
 ORDER = (
-    "health_live", "health_ready", "explain_problem", "get_catalog", "get_presets", "evaluate_regularizer",
+    "health_live", "health_ready", "read_metrics",
+    "explain_problem", "get_catalog", "get_presets", "evaluate_regularizer",
     "draw_regularizer", "upload_dataset", "get_uploaded_dataset", "download_uploaded_dataset", "upload_init",
     "get_uploaded_init", "download_uploaded_init", "validate_experiment", "submit_experiment", "compute",
     "get_experiment", "list_experiments", "get_result", "get_arrays", "get_array_csv", "get_dataset", "get_figure",
