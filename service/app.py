@@ -23,6 +23,7 @@ from service.routers import (
     sweeps,
     tables,
     uploads,
+    webhooks,
 )
 from service.services import lifespan
 from service.settings import Settings
@@ -46,7 +47,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.release = lambda: None  # replaced by the lifespan: lets long polls go
     errors.install(app)
     streaming.install(app)
-    every = (experiments, labels, batch, events, results, sweeps, tables, uploads, catalog, health, metrics, problems)
+    every = (experiments, labels, batch, events, results, sweeps, tables, uploads, webhooks, catalog, health, metrics,
+             problems)  # fmt: skip
     for router in every:
         app.include_router(router.router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]

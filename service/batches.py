@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from initshape.spec.estimate import Limits
 from initshape.spec.parse import parse_json
 from initshape.spec.problem import Problem, SpecError
 from initshape.spec.status import Status
@@ -23,6 +22,8 @@ from service.errors import INTERNAL, TOO_LARGE, problem_of, spec_problem, store_
 from service.preparation import PreparedExperiment, prepare_experiment, submitter
 from service.schemas import Accepted, LineAnswer
 from service.services import Services
+from service.settings import Settings
+from service.webhooks.address import check
 
 CHUNK = 500
 """Lines that are validated and stored together: large enough that round trips do not count."""
@@ -53,7 +54,7 @@ async def submit(services: Services, user: str, lines: Sequence[Line]) -> list[L
     for start in range(0, len(lines), CHUNK):
         chunk = lines[start : start + CHUNK]
         named = await uploads_of_lines(services, [line.text for line in chunk])
-        prepare = partial(_prepare, chunk, named, services.settings.limits, services.settings.max_body)
+        prepare = partial(_prepare, chunk, named, services.settings)
         prepared = await services.in_thread(prepare)
         good = [found for found in prepared if isinstance(found, PreparedExperiment)]
         try:
@@ -71,17 +72,17 @@ async def submit(services: Services, user: str, lines: Sequence[Line]) -> list[L
     return answers
 
 
-def _prepare(
-    lines: Sequence[Line], uploads: Uploads, limits: Limits, longest: int
-) -> list[PreparedExperiment | Problem]:
-    return [_prepare_one(line, uploads, limits, longest) for line in lines]
+def _prepare(lines: Sequence[Line], uploads: Uploads, settings: Settings) -> list[PreparedExperiment | Problem]:
+    return [_prepare_one(line, uploads, settings) for line in lines]
 
 
-def _prepare_one(line: Line, uploads: Uploads, limits: Limits, longest: int) -> PreparedExperiment | Problem:
-    if len(line.text) > longest:
-        return problem_of(TOO_LARGE, f"Line {line.number} exceeds {longest} bytes.", PATH)
+def _prepare_one(line: Line, uploads: Uploads, settings: Settings) -> PreparedExperiment | Problem:
+    if len(line.text) > settings.max_body:
+        return problem_of(TOO_LARGE, f"Line {line.number} exceeds {settings.max_body} bytes.", PATH)
     try:
-        return prepare_experiment(parse_json(line.text), len(line.text), uploads, limits)
+        prepared = prepare_experiment(parse_json(line.text), len(line.text), uploads, settings.limits)
+        check(settings, prepared.submission.webhook)
+        return prepared
     except SpecError as error:
         return spec_problem(error, PATH)
     except Exception:  # whatever it is, the other lines have nothing to do with it

@@ -16,6 +16,7 @@ from initshape.spec.evaluation_figure import RegularizerFigure
 from initshape.spec.experiment import Submission
 from initshape.spec.problem import Problem
 from initshape.spec.sweep import SweepSubmission
+from service import examples
 from service.errors import FORBIDDEN, INTERNAL, MEDIA_TYPE, UNAUTHORIZED, UNAVAILABLE, Kind
 from service.schemas import LineAnswer
 
@@ -25,6 +26,7 @@ TAGS = [
     {"name": "sweeps", "description": "Many experiments from one document."},
     {"name": "tables", "description": "What a sweep answers: its table and its figure."},
     {"name": "uploads", "description": "Data sets and initializations that are too large for a document."},
+    {"name": "webhooks", "description": "How the server tells that a submission has ended."},
     {"name": "catalog", "description": "What the server knows, and regularizers to look at."},
     {"name": "health", "description": "For load balancers and operators."},
     {"name": "problems", "description": "The kinds of problem details."},
@@ -123,6 +125,9 @@ def document(app: FastAPI) -> dict[str, Any]:
         _link(found, "submit_sweep", "sweep_id")
         _link(found, "upload_dataset", "dataset_id", ("200", "201"))
         _link(found, "upload_init", "init_id", ("200", "201"))
+        for methods in found["paths"].values():
+            for operation in methods.values():
+                examples.enter(operation)
         app.openapi_schema = found
     return app.openapi_schema
 

@@ -17,7 +17,7 @@ from initshape.spec.sweep import Sweep, SweepSubmission
 from initshape.spec.uploaded import Uploads
 from initshape.store import queue_for
 from initshape.store.jobs import JobRequest
-from initshape.store.records import Submitter
+from initshape.store.records import Hook, Submitter
 from service.tables import Labels
 
 LARGEST_EXPANSION = 1 << 28
@@ -70,7 +70,8 @@ def prepare_sweep(document: Any, size: int, uploads: Uploads, limits: Limits) ->
 
 def submitter(user: str, submission: Submission | SweepSubmission) -> Submitter:
     """Who asks, and what that user calls it."""
-    return Submitter(user, submission.name, submission.tags, submission.notes, submission.priority)
+    hook = Hook(f"user:{user}", submission.webhook.url) if submission.webhook else None
+    return Submitter(user, submission.name, submission.tags, submission.notes, submission.priority, hook)
 
 
 def _request(identity: str, experiment: Experiment) -> JobRequest:

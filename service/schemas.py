@@ -64,6 +64,24 @@ class AttemptView(Answer):
     how: Annotated[str, Field(description="finished, failed, stopped, handed_over, returned (never begun) or lost")]
 
 
+class ToldView(Answer):
+    """One attempt to deliver a webhook."""
+
+    user: str
+    target: Annotated[str, Field(description="Without the path, which may hold a secret.")]
+    tries: int
+    at: datetime
+    answer: Annotated[int | None, Field(description="HTTP status of the receiver; null where none came.")]
+    error: str | None
+    left: Annotated[bool, Field(description="It will be tried again.")]
+
+
+class WebhookSecret(Answer):
+    """What the caller's webhooks are signed with."""
+
+    secret: Annotated[str, Field(description="whsec_ and base64, as standardwebhooks.com has it.")]
+
+
 class Job(Answer):
     """State of one experiment. A finished computation is `succeeded` whatever its numerical outcome."""
 
@@ -93,6 +111,7 @@ class Job(Answer):
     attempts: tuple[AttemptView, ...]
     pinned: Annotated[bool, Field(description="The result is kept for ever.")]
     pinned_by: Annotated[tuple[str, ...], Field(description="Who keeps it: user:NAME, and sweep:ID of kept sweeps.")]
+    webhooks: Annotated[tuple[ToldView, ...], Field(description="The last attempts to tell of its end.")]
     links: Links
 
 
@@ -213,6 +232,7 @@ class SweepView(Answer):
     created: datetime
     kept: Annotated[bool, Field(description="It and the results of its cells are kept for ever.")]
     axes: Annotated[dict[str, str], Field(description="Swept path -> its column in the table.")]
+    webhooks: Annotated[tuple[ToldView, ...], Field(description="The last attempts to tell of its end.")] = ()
     links: Links
 
 

@@ -74,14 +74,18 @@ async def _running(app: FastAPI) -> AsyncIterator[State]:
     store, threads = AsyncStore(settings.store), Store(settings.store)
     with Doorbell(settings.store) as doorbell:
         async with Events(settings.store) as events:
-            keeper = asyncio.create_task(_keep_house(store, doorbell), name="reaper")
+            tasks = [asyncio.create_task(_keep_house(store, doorbell), name="reaper")]
+            if settings.webhooks:
+                from service.webhooks.courier import Courier  # its HTTP client is slow to import and seldom needed
+
+                tasks.append(asyncio.create_task(Courier(settings, store).run(), name="courier"))
             try:
                 yield {"services": Services(settings, store, events, doorbell, stopping, threads)}
             finally:
                 stopping.set()
-                keeper.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await keeper
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await store.aclose()
                 threads.close()
 

@@ -14,6 +14,8 @@ from initshape.spec.estimate import Limits
 from initshape.store.settings import StoreSettings
 from initshape.uploads.refusal import LARGEST_BYTES
 
+SHORTEST_SECRET = 24
+
 
 class Settings(BaseSettings):
     """What an operator may set. Printing it never shows a secret."""
@@ -32,6 +34,9 @@ class Settings(BaseSettings):
     )
     longest_wait: float = Field(default=60.0, ge=0, description="Longer long polls answer earlier, for proxies.")
     stream_seconds: float = Field(default=900.0, gt=0, description="Then a stream of events asks to reconnect.")
+    webhooks: bool = Field(default=False, description="Tell of ended submissions by POST to the URLs that they name.")
+    webhook_secret: SecretStr | None = Field(default=None, description="Of which every user's signing key is derived.")
+    webhook_private: bool = Field(default=False, description="Also to addresses that are not public: this network's.")
     max_streams: int = Field(default=1000, ge=1, description="Open event streams of this process.")
     max_user_streams: int = Field(default=100, ge=1, description="Open event streams of one user, of this process.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -54,6 +59,13 @@ class Settings(BaseSettings):
             if name != "*" and not re.fullmatch(r"https?://[^/?#@\s]+", str(name)):
                 raise ValueError(f"{name!r} is no origin: write scheme, host and port, such as https://lab.example.org")
         return tuple(names)
+
+    @model_validator(mode="after")
+    def _can_sign(self) -> Settings:
+        secret = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        if self.webhooks and len(secret) < SHORTEST_SECRET:
+            raise ValueError(f"webhooks need INITSHAPE_WEBHOOK_SECRET, of at least {SHORTEST_SECRET} characters")
+        return self
 
     @model_validator(mode="after")
     def _open_only_at_home(self) -> Settings:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from initshape.spec.estimate import Estimate
 from initshape.store.forecast import expected_end
-from initshape.store.records import JobRecord
+from initshape.store.records import JobRecord, Told
 from initshape.store.sweeps import SweepCounts, SweepRecord
 from initshape.store.uploads import Given
-from service.schemas import AttemptView, Counts, EstimateView, Job, JobSummary, SubmitterView, SweepView, UploadView
+from service.schemas import (
+    AttemptView,
+    Counts,
+    EstimateView,
+    Job,
+    JobSummary,
+    SubmitterView,
+    SweepView,
+    ToldView,
+    UploadView,
+)
 from service.tables import Labels
 
 EXPERIMENTS = "/v1/experiments"
@@ -69,8 +79,14 @@ def job(record: JobRecord) -> Job:
         ),
         pinned=record.pinned,
         pinned_by=record.pins,
+        webhooks=told(record.told),
         links=experiment_links(record.id),
     )
+
+
+def told(attempts: tuple[Told, ...]) -> tuple[ToldView, ...]:
+    """Attempts to deliver webhooks."""
+    return tuple(ToldView(**vars(attempt)) for attempt in attempts)
 
 
 def summary(record: JobRecord) -> JobSummary:
@@ -105,6 +121,7 @@ def sweep(record: SweepRecord, counts: SweepCounts) -> SweepView:
         owner=record.owner,
         created=record.created,
         kept=record.kept,
+        webhooks=told(record.told),
         axes=Labels.decode(record.document["labels"]).columns,
         links=sweep_links(record.id),
     )

@@ -18,6 +18,7 @@ from initshape.spec.model import ModelSpec
 from initshape.spec.options import DEFAULT_REGULARIZERS, REGULARIZER_ORDER, RegularizerName, Resources, Trajectory
 from initshape.spec.problem import CrossFieldError
 from initshape.spec.stop import Stop
+from initshape.spec.webhook import Webhook
 
 
 class Experiment(Spec):
@@ -65,4 +66,5 @@ class Submission(Spec):
     tags: Annotated[tuple[Tag, ...], Field(max_length=20, description="For filters; not part of the identity.")] = ()
     notes: Annotated[str | None, Field(max_length=10_000)] = None
     priority: Annotated[Integer, Field(ge=-10, le=10, description="Higher runs first among waiting jobs.")] = 0
+    webhook: Annotated[Webhook | None, Field(description="Where to tell that it has ended.")] = None
     experiment: Experiment

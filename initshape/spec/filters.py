@@ -20,11 +20,11 @@ from initshape.spec.experiment import Experiment
 from initshape.spec.explain import nearest
 from initshape.spec.problem import ProblemError, SpecError, shown
 
-Value = str | int | float | bool | None
+Value = str | int | float | bool
 Filters = Mapping[str, Value]
 
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
-_WORDS: Final[Mapping[str, Value]] = {"true": True, "false": False, "null": None}
+_WORDS: Final[Mapping[str, Value]] = {"true": True, "false": False}
 _LONGEST: Final = 200
 
 

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, JsonValue, Strict, model_validator
 from initshape.spec.base import Integer, Spec, integral
 from initshape.spec.experiment import Tag
 from initshape.spec.problem import CrossFieldError, ProblemError, shown
+from initshape.spec.webhook import Webhook
 
 LARGEST_SWEEP = 10_000
 _LARGEST_EXPONENT = 100
@@ -106,4 +107,5 @@ class SweepSubmission(Spec):
     tags: Annotated[tuple[Tag, ...], Field(max_length=20)] = ()
     notes: Annotated[str | None, Field(max_length=10_000)] = None
     priority: Annotated[Integer, Field(ge=-10, le=10)] = 0
+    webhook: Annotated[Webhook | None, Field(description="Where to tell that its last cell has ended.")] = None
     sweep: Sweep

@@ -137,7 +137,7 @@ def delete_many(job_ids: Sequence[str], user: str, force: bool = False) -> Opera
 
 def read(job_id: str) -> Operation[JobRecord | None]:
     """The whole record, with submitters, attempts and the place in the queue."""
-    values, submitters, attempts, position, result, expected, pins = yield [
+    values, submitters, attempts, position, result, expected, pins, told = yield [
         ("HMGET", key("job", job_id), *FIELDS),
         ("HGETALL", key("submitters", job_id)),
         ("LRANGE", key("attempts", job_id), 0, -1),
@@ -145,8 +145,11 @@ def read(job_id: str) -> Operation[JobRecord | None]:
         ("EXISTS", key("result", job_id)),
         Script("forecast", job_keys(job_id), (job_id,)),
         ("SMEMBERS", key("pins", job_id)),
+        ("LRANGE", key("deliveries", job_id), 0, -1),
     ]
-    return decode(job_id, values, submitters, attempts, position, bool(result), forecast.decode(expected), pins)
+    return decode(
+        job_id, values, submitters, attempts, position, bool(result), forecast.decode(expected), pins, told
+    )  # fmt: skip
 
 
 def read_many(job_ids: Sequence[str]) -> Operation[list[JobRecord | None]]:
@@ -200,7 +203,8 @@ def _submit(
         (
             job_id, document, ",".join(parts), request.queue, request.batch, who.user, documents.encode(label),
             documents.encode(tags), repr(request.max_seconds), mode, repr(request.seconds),
-            ",".join(named_by(request.document)), request_id(),
+            ",".join(named_by(request.document)), request_id(), who.hook.who if who.hook else "",
+            who.hook.url if who.hook else "",
         ),
     )  # fmt: skip
 

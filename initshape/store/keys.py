@@ -31,6 +31,11 @@ sweeps                        zset     id -> number; newest first               
 workers:{queue}               zset     worker slot -> expiry of its presence, ms            none, members expire
 worker:{name}                 hash     host, device, process id, of one worker              PRESENCE
 token:{sha256}                hash     user, role, label, creation                          none, or the token's expiry
+hooks:{id}                    hash     user:{user} -> URL, sweep:{id}: who hears of the end       none, taken by the end
+unsettled:{sweep}             set      cells of a sweep with a webhook that have not ended     none, empties
+outbox                        zset     delivery -> when it is due, ms                       none, empties
+delivery:{number}             hash     what to tell, whom and where; attempts so far        none, taken by the last
+deliveries:{id}               list     attempts to tell of this id, newest last (JSON)      RECORD from the last
 tokens                        set      digests of all tokens                                none
 idempotency:{digest}          string   digest of the body, and the id                       IDEMPOTENCY
 numbers                       hash     counters: number, order, fence                       none
@@ -63,11 +68,11 @@ TOUCH_SECONDS = DAY
 FAMILIES = (
     "job", "submitters", "attempts", "stream", "result", "upload", "dataset", "part", "pins", "holders", "given",
     "uses", "waiting", "lines", "line", "shares", "owner", "tag", "status", "sweep", "workers", "worker", "token",
-    "idempotency", "pace", "rung",
+    "idempotency", "pace", "rung", "hooks", "unsettled", "delivery", "deliveries",
 )  # fmt: skip
-SINGLES = ("leases", "index", "sweeps", "tokens", "numbers", "tallies", "format", "pulse", "events")
+SINGLES = ("leases", "index", "sweeps", "tokens", "numbers", "tallies", "format", "pulse", "outbox", "events")
 
-LEASES, INDEX, SWEEPS, TOKENS, NUMBERS, TALLIES, FORMAT, PULSE, EVENTS = (ROOT + name for name in SINGLES)
+LEASES, INDEX, SWEEPS, TOKENS, NUMBERS, TALLIES, FORMAT, PULSE, OUTBOX, EVENTS = (ROOT + name for name in SINGLES)
 
 FORMAT_NUMBER = 2
 """Raised by every change that an older release would misread; `format.py` brings older data up to it."""

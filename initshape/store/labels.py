@@ -54,5 +54,5 @@ def delete_sweep(sweep_id: str, user: str, force: bool = False) -> Operation[Edi
     found = yield from jobs.read_many(record.cells)
     mine = [job.id for job in found if job is not None and not job.pinned]
     yield from jobs.delete_many(mine, user, force)
-    yield [("UNLINK", key("sweep", sweep_id)), ("ZREM", SWEEPS, sweep_id)]
+    yield [("UNLINK", key("sweep", sweep_id), key("unsettled", sweep_id)), ("ZREM", SWEEPS, sweep_id)]
     return edited

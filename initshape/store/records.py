@@ -21,14 +21,26 @@ FIELDS = (
 
 
 @dataclass(frozen=True)
+class Hook:
+    """Who is to hear of the end: `user:NAME` at a URL, or `sweep:ID`, which counts its cells."""
+
+    who: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
 class Submitter:
-    """One user who wants the job, with what that user calls it; none of it is part of the identity."""
+    """One user who wants the job, with what that user calls it; none of it is part of the identity.
+
+    `hook` goes with a submission alone and is not part of what is read.
+    """
 
     user: str
     name: str | None = None
     tags: tuple[str, ...] = ()
     notes: str | None = None
     priority: int = 0
+    hook: Hook | None = None
 
     @classmethod
     def decode(cls, user: bytes, value: bytes) -> Submitter:
@@ -47,6 +59,28 @@ class Attempt:
     started: datetime | None
     ended: datetime | None
     how: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """One attempt to deliver a webhook. `target` is without the path, which may hold a secret.
+
+    `answer`: the HTTP status, None where there was none; `left`: whether it will be tried again.
+    """
+
+    user: str
+    target: str
+    tries: int
+    at: datetime
+    answer: int | None
+    error: str | None
+    left: bool
+
+    @classmethod
+    def decode(cls, entry: bytes) -> Told:
+        """From an entry of `deliveries:{id}`."""
+        given = json.loads(entry)
+        return cls(**{**given, "at": datetime.fromtimestamp(given["at"] / 1000, UTC)})
 
 
 @dataclass(frozen=True)
@@ -81,6 +115,7 @@ class JobRecord:
     forecast: Forecast | None = None
     pinned: bool = False
     pins: tuple[str, ...] = ()
+    told: tuple[Told, ...] = ()
 
     @property
     def expired(self) -> bool:
@@ -102,6 +137,7 @@ def decode(
     has_result: bool = False,
     forecast: Forecast | None = None,
     pins: Iterable[bytes] = (),
+    told: Iterable[bytes] = (),
 ) -> JobRecord | None:
     """The record from the replies to the commands of `jobs.read`, in their order; None for an unknown id."""
     if values[0] is None:
@@ -135,6 +171,7 @@ def decode(
         forecast=forecast,
         pinned=raw["pinned"] is not None,
         pins=tuple(sorted(who.decode() for who in pins)),
+        told=tuple(Told.decode(entry) for entry in told),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from initshape.store.jobs import Answer, JobRequest, Submitted
 from initshape.store.keys import NUMBERS, SWEEPS, key
 from initshape.store.operation import Command, Operation, Script
 from initshape.store.pins import pin_cells, prolonging
-from initshape.store.records import Submitter, moment
+from initshape.store.records import Hook, Submitter, Told, moment
 
 _FIELDS = ("document", "cells", "cached", "owner", "name", "tags", "created", "number", "notes", "kept")
 
@@ -65,6 +65,7 @@ class SweepRecord:
     number: int
     notes: str | None = None
     kept: bool = False
+    told: tuple[Told, ...] = ()
 
 
 def submit(
@@ -88,21 +89,29 @@ def submit(
         ("ZADD", SWEEPS, "NX", number, sweep_id),
     ]  # fmt: skip
     yield first
-    answers = yield from jobs.submit_many(requests, who)
+    cell = replace(who, hook=Hook(f"sweep:{sweep_id}") if who.hook else None)
+    answers = yield from jobs.submit_many(requests, cell)
     _, kept = yield [
         ("HSET", place, "cached", sum(answer.answer is Answer.known for answer in answers)),
         ("HEXISTS", place, "kept"),
     ]
     if kept:
         yield from pin_cells(sweep_id, [request.id for request in requests], True)
+    if who.hook:
+        yield [Script("hook_sweep", (place,), (sweep_id, who.user, who.hook.url))]
     return answers
 
 
 def read(sweep_id: str) -> Operation[SweepRecord | None]:
     """The record. Prolongs its life."""
     place = key("sweep", sweep_id)
-    values, _ = yield [("HMGET", place, *_FIELDS), prolonging("sweep", sweep_id)]
-    return _decode(sweep_id, values)
+    values, _, told = yield [
+        ("HMGET", place, *_FIELDS),
+        prolonging("sweep", sweep_id),
+        ("LRANGE", key("deliveries", sweep_id), 0, -1),
+    ]
+    record = _decode(sweep_id, values)
+    return record and replace(record, told=tuple(map(Told.decode, told)))
 
 
 def counts(sweep_id: str) -> Operation[SweepCounts | None]:

@@ -37,6 +37,7 @@ from service.preparation import prepare_experiment, submitter
 from service.schemas import Accepted, Job, JobPage, Validated, Withdrawal, WithdrawalAnswer
 from service.services import AppServices, Services
 from service.waiting import Wait, settled
+from service.webhooks.address import check
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 
@@ -65,6 +66,7 @@ async def submit_experiment(
     """Computes an experiment, unless its result is stored: equal computations have equal ids, whoever asks."""
     read = partial(prepare_experiment, limits=services.settings.limits)
     prepared = await read_document(request, services, read)
+    check(services.settings, prepared.submission.webhook)
     if idempotency_key is not None:
         sent = prepared.submission.model_dump_json().encode()
         await hold_to(services, caller.user, "experiments", idempotency_key, sent, prepared.request.id)
@@ -90,6 +92,7 @@ async def validate_experiment(request: Request, services: AppServices, caller: C
     read = partial(prepare_experiment, limits=services.settings.limits)
     prepared = await read_document(request, services, read)
     submission: Submission = prepared.submission
+    check(services.settings, submission.webhook)
     return Validated(
         id=prepared.request.id,
         spec=submission.model_dump(mode="json", exclude_none=True),

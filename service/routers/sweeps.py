@@ -27,6 +27,7 @@ from service.routers.experiments import BODY_PROBLEMS, Force
 from service.schemas import PreviewCell, SweepPage, SweepPreview, SweepView
 from service.services import AppServices, Services
 from service.waiting import Wait, settled
+from service.webhooks.address import check
 
 router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"])
 
@@ -169,7 +170,10 @@ def unknown_sweep(sweep_id: str) -> NotFoundError:
 
 
 async def _prepared(request: Request, services: Services) -> PreparedSweep:
-    return await read_document(request, services, partial(prepare_sweep, limits=services.settings.limits), light=False)
+    read = partial(prepare_sweep, limits=services.settings.limits)
+    prepared = await read_document(request, services, read, light=False)
+    check(services.settings, prepared.submission.webhook)
+    return prepared
 
 
 def _read(sweep_id: str) -> Operation[Pair]:

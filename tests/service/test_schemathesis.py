@@ -15,7 +15,7 @@ from initshape.store import Queue, Store, leases, presence, tokens
 from initshape.store.tokens import Role
 
 WITH_BODY = ("submit_experiment", "validate_experiment", "submit_sweep", "preview_sweep", "evaluate_regularizer",
-             "draw_regularizer", "upload_dataset", "upload_init")  # fmt: skip
+             "draw_regularizer", "upload_dataset", "upload_init", "edit_experiment", "edit_sweep")  # fmt: skip
 # A document that breaks the schema by its length may be refused for its length.
 CONFIG = "[checks.negative_data_rejection]\nexpected-statuses = [400, 401, 403, 404, 405, 413, 415, 422]\n"
 # It cannot write JSON lines: test_batch_submission.py sends malformed ones.

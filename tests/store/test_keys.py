@@ -8,10 +8,24 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from initshape.store import Queue, idempotency, jobs, keys, labels, leases, presence, results, sweeps, tokens, uploads
+from initshape.store import (
+    Queue,
+    idempotency,
+    jobs,
+    keys,
+    labels,
+    leases,
+    presence,
+    results,
+    sweeps,
+    tokens,
+    uploads,
+    webhooks,
+)
 from initshape.store import format as store_format
 from initshape.store.jobs import JobRequest, Submitter
 from initshape.store.operation import source
+from initshape.store.records import Hook
 from initshape.uploads import dataset_upload
 from tests.store.desk import Desk
 
@@ -41,6 +55,13 @@ def test_the_database_holds_only_declared_keys_of_the_declared_type(desk: Desk) 
     requests = [JobRequest(f"x-{k}", large) for k in range(4)]
     store.run(sweeps.submit("s-1", {}, requests, Submitter("ann", tags=("t",))))
     store.run(labels.edit_sweep("s-1", "ann", {"kept": True}))
+    hooked = Submitter("ann", hook=Hook("user:ann", "https://a.org"))
+    store.run(sweeps.submit("s-2", {}, [JobRequest("x-8", {})], hooked))
+    for k in (6, 7):
+        store.run(jobs.submit(JobRequest(f"x-{k}", {}), hooked))
+        store.run(jobs.cancel(f"x-{k}", "ann"))
+    (first,) = store.run(webhooks.take(1))
+    store.run(webhooks.report(first, target="https://a.org", now=1, answer=200, error=None, over=True))
     claim = desk.claim_one()
     desk.renew(claim, {"fraction": 0.1})
     store.run(results.upload(claim.id, claim.fence, b"{}", {"X": np.ones(2), "w": np.ones(2)}))

@@ -16,6 +16,7 @@ if not force then
   if others > 0 then
     if status == 'queued' then leave_line(id, queue, line_name(cjson.decode(own).priority, user)) end
     call('HDEL', submitters, user)
+    call('HDEL', K.hooks .. id, 'user:' .. user)
     unpin(id, user)
     return {'withdrawn', status}
   end

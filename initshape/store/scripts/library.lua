@@ -215,7 +215,9 @@ local function erase(id)
   if seen[2] then call('ZREM', K.waiting .. seen[2], id) end
   call('ZREM', K.index, id)
   call('ZREM', K.leases, id)
-  for _, family in ipairs({K.job, K.submitters, K.attempts, K.stream, K.result}) do call('UNLINK', family .. id) end
+  for _, family in ipairs({K.job, K.submitters, K.attempts, K.stream, K.result, K.deliveries}) do
+    call('UNLINK', family .. id)
+  end
   call('PUBLISH', K.events, cjson.encode({id = id, kind = 'status', status = 'deleted'}))
 end
 
@@ -236,9 +238,42 @@ local function close_attempt(id, how)
   call('HDEL', job, 'worker', 'stopping', 'unbegun', 'line')
 end
 
+-- A delivery that is due now (webhooks.py).
+local function post(subject, user, url, status, attempt, outcome)
+  local number = call('HINCRBY', K.numbers, 'delivery', 1)
+  call('HSET', K.delivery .. number, 'subject', subject, 'user', user, 'url', url, 'status', status, 'attempt', attempt,
+    'outcome', outcome or '', 'at', NOW, 'tries', 0)
+  call('ZADD', K.outbox, NOW, number)
+end
+
+local function tell_sweep(id) -- once all of its cells have been submitted, and have ended
+  local seen = call('HMGET', K.sweep .. id, 'hooked', 'webhook', 'hook_user')
+  if not seen[1] or call('EXISTS', K.unsettled .. id) == 1 then return end
+  call('HDEL', K.sweep .. id, 'hooked', 'webhook', 'hook_user')
+  post(id, seen[3], seen[2], '', 0, '')
+end
+
+-- Whoever wanted to hear of the end of a job hears of it, once a submission.
+local function tell(id)
+  local hooks = call('HGETALL', K.hooks .. id)
+  if #hooks == 0 then return end
+  call('UNLINK', K.hooks .. id)
+  local seen = call('HMGET', K.job .. id, 'status', 'attempt', 'outcome')
+  for k = 1, #hooks, 2 do
+    local kind, name = string.match(hooks[k], '^(%a+):(.*)$')
+    if kind == 'user' then
+      post(id, name, hooks[k + 1], seen[1], seen[2], seen[3])
+    else
+      call('SREM', K.unsettled .. name, id)
+      tell_sweep(name)
+    end
+  end
+end
+
 local function settle(id, status) -- into a state in which nothing happens any more
   call('HSET', K.job .. id, 'finished', NOW)
   move(id, status)
+  tell(id)
   let_expire(id)
   if call('HGET', K.job .. id, 'doomed') == '1' then erase(id) end
 end

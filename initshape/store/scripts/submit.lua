@@ -1,10 +1,11 @@
 -- KEYS: the job's keys.
 -- ARGV: clock, id, document, parts, queue, batch, user, submitter (JSON with priority), tags (JSON), max_seconds, mode,
---   expected seconds, uploads that the document names, id of the HTTP request
+--   expected seconds, uploads that the document names, id of the HTTP request, who is to hear of the end (user:...,
+--   sweep:..., or empty), where
 -- mode: submit; rerun (no document: keep the stored one, and compute again what is known)
 -- -> answer (known, joined, queued, missing), status, attempt
 local id, document, parts, queue, batch, user, submitter = unpack(ARGV, 2, 8)
-local tags, seconds, mode, expected, uploads, request = unpack(ARGV, 9, 14)
+local tags, seconds, mode, expected, uploads, request, hook, url = unpack(ARGV, 9, 16)
 local job = K.job .. id
 local seen = call('HMGET', job, 'status', 'attempt', 'known', 'queue', 'order', 'max_seconds', 'number')
 local status, attempt = seen[1], tonumber(seen[2] or '0')
@@ -32,6 +33,12 @@ if status == 'queued' then dequeue(id, seen[4]) end
 call('HSET', K.submitters .. id, user, submitter)
 call('ZADD', K.owner .. user, seen[7], id)
 for _, tag in ipairs(cjson.decode(tags)) do call('ZADD', K.tag .. tag, seen[7], id) end
+
+if hook ~= '' then
+  call('HSET', K.hooks .. id, hook, url)
+  if string.sub(hook, 1, 6) == 'sweep:' then call('SADD', K.unsettled .. string.sub(hook, 7), id) end
+  if answer == 'known' then tell(id) end
+end
 
 if answer ~= 'queued' then prolong_sources(id) end -- they may have been sent again, with a lifetime
 if answer == 'known' then
