@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from initshape.cli import show
+from initshape.cli import show, token
 from initshape.cli.exits import Exit, Group, complain
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from initshape.run import Progress
 
 app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(token.app, name="token")
 
 File = Annotated[Path, typer.Argument(help="YAML or JSON submission; - is standard input.", show_default=False)]
 Id = Annotated[str, typer.Argument(help="x-... of an experiment or s-... of a sweep.", show_default=False)]

@@ -193,6 +193,11 @@ class Client:
         """A regularizer's value, gradient, inverse or profile at points or on a grid."""
         return self._json("POST", "/v1/regularizers/evaluate", json=document, seconds=60.0)
 
+    @property
+    def http(self) -> Http:
+        """The connection, for what has no method here (access.py)."""
+        return self._http
+
     def close(self) -> None:
         """Closes the connections."""
         self._http.close()

@@ -1,7 +1,7 @@
 """One connection on which all rounds of an event loop follow each other, without waiting for each other's replies.
 
-redis-py takes a connection from a pool and a task for every round, which costs several times what Redis itself takes for
-a small one. Here a round is one write and one future; what is written in one turn of the loop leaves in one packet.
+redis-py takes a connection from a pool and a task for every round, several times what Redis itself takes for a small
+one. Here a round is one write and one future; what is written in one turn of the loop leaves in one packet.
 Framing and parsing are hiredis's, the form of the replies is redis-py's.
 """
 
@@ -36,7 +36,7 @@ class Channel:
 
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
-        self._address = parse_url(settings.url)
+        self._address: dict[str, Any] = parse_url(settings.url)  # type: ignore[no-untyped-call]
         self._line: _Line | None = None
         self._connecting = asyncio.Lock()
 
@@ -97,10 +97,10 @@ class Channel:
                 raise
         return line
 
-    def _greeting(self) -> list[tuple[str, ...]]:
+    def _greeting(self) -> list[tuple[Any, ...]]:
         at, own = self._address, self._settings.password
         password = own if own is not None else at.get("password")
-        commands: list[tuple[str, ...]] = []
+        commands: list[tuple[Any, ...]] = []
         if password is not None:
             commands.append(("AUTH", at["username"], password) if at.get("username") else ("AUTH", password))
         if at.get("db"):

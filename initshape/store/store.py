@@ -189,7 +189,7 @@ class AsyncStore(_Driver):
         """The reply in redis-py's form, as the driver for threads gives it: HGETALL as a dictionary, and so on."""
         if isinstance(command, Script) or isinstance(reply, Exception):
             return reply
-        shape = self._callbacks.get(command[0])
+        shape = self._callbacks.get(str(command[0]))
         return reply if shape is None else shape(reply)
 
     async def _send_by_pool(self, commands: Round) -> list[Any]:
