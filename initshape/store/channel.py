@@ -50,6 +50,8 @@ class Channel:
 
         Errors: redis-py's ConnectionError, TimeoutError after command_seconds, connecting included.
         """
+        if not commands:
+            return []  # nothing is sent, so nothing would ever be answered
         packed = b"".join(map(hiredis.pack_command, commands))
         end = asyncio.get_running_loop().time() + self._settings.command_seconds
         line = self._line

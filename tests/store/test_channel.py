@@ -34,6 +34,16 @@ def test_each_caller_gets_its_own_replies(settings: StoreSettings) -> None:
     asyncio.run(scenario())
 
 
+def test_a_round_of_nothing_waits_for_nothing(settings: StoreSettings) -> None:
+    async def scenario() -> None:
+        store = AsyncStore(settings)
+        assert await store.run(echo("a", 0)) == []
+        assert await store.run(echo("b")) == [b"b"]
+        await store.aclose()
+
+    asyncio.run(scenario())
+
+
 def test_a_cut_connection_is_made_again(settings: StoreSettings) -> None:
     async def scenario() -> None:
         store = AsyncStore(settings)
