@@ -6,22 +6,25 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from service import errors, openapi, streaming
+from service import denials, errors, openapi, streaming
 from service.cors import Cors
 from service.loopback import LoopbackOnly
 from service.metrics import Requests
 from service.routers import (
+    audit,
     batch,
     catalog,
     events,
     experiments,
     health,
     labels,
+    me,
     metrics,
     problems,
     results,
     sweeps,
     tables,
+    tokens,
     uploads,
     webhooks,
 )
@@ -45,10 +48,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.requests = Requests()
     app.state.release = lambda: None  # replaced by the lifespan: lets long polls go
+    app.state.note_denial = denials.note
     errors.install(app)
     streaming.install(app)
-    every = (experiments, labels, batch, events, results, sweeps, tables, uploads, webhooks, catalog, health, metrics,
-             problems)  # fmt: skip
+    every = (experiments, labels, batch, events, results, sweeps, tables, uploads, webhooks, catalog, me, tokens, audit,
+             health, metrics, problems)  # fmt: skip
     for router in every:
         app.include_router(router.router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]

@@ -15,11 +15,13 @@ from initshape.spec.problem import Problem, SpecError
 from initshape.spec.status import Status
 from initshape.spec.uploaded import Uploads
 from initshape.store import Queue, StoreFullError, StoreUnavailableError, jobs
-from initshape.store.jobs import Answer, Submitted
+from initshape.store.admission import Entry
+from initshape.store.jobs import Submitted
 from service import views
 from service.bodies import uploads_of_lines
 from service.errors import INTERNAL, TOO_LARGE, problem_of, spec_problem, store_problem
 from service.preparation import PreparedExperiment, prepare_experiment, submitter
+from service.quotas import refusal
 from service.schemas import Accepted, LineAnswer
 from service.services import Services
 from service.settings import Settings
@@ -45,7 +47,7 @@ def lines_of(texts: Sequence[bytes]) -> list[Line]:
     return [Line(number, text) for number, text in enumerate(texts, 1) if text.strip()]
 
 
-async def submit(services: Services, user: str, lines: Sequence[Line]) -> list[LineAnswer]:
+async def submit(services: Services, user: str, lines: Sequence[Line], entry: Entry) -> list[LineAnswer]:
     """One answer a line, in order.
 
     Errors: StoreUnavailableError, StoreFullError where nothing has been taken; later each line that was not says so.
@@ -59,7 +61,7 @@ async def submit(services: Services, user: str, lines: Sequence[Line]) -> list[L
         good = [found for found in prepared if isinstance(found, PreparedExperiment)]
         try:
             stored = await services.run_in_thread(
-                jobs.submit_each([(found.request, submitter(user, found.submission)) for found in good])
+                jobs.submit_each([(found.request, submitter(user, found.submission)) for found in good], entry)
             )
         except (StoreUnavailableError, StoreFullError) as error:
             if not any(answer.body for answer in answers):
@@ -68,7 +70,7 @@ async def submit(services: Services, user: str, lines: Sequence[Line]) -> list[L
             prepared = [found if isinstance(found, Problem) else away for found in prepared]
             stored = []
         _ring(services, good, stored)
-        answers += _answers(chunk, prepared, iter(stored))
+        answers += _answers(chunk, prepared, iter(stored), services.settings)
     return answers
 
 
@@ -91,19 +93,25 @@ def _prepare_one(line: Line, uploads: Uploads, settings: Settings) -> PreparedEx
 
 
 def _ring(services: Services, good: Sequence[PreparedExperiment], stored: Sequence[Submitted]) -> None:
-    queued = {found.id for found in stored if found.answer is Answer.queued}
+    queued = {found.id for found in stored if found.ring}
     for queue in {found.request.queue for found in good if found.request.id in queued}:
         services.doorbell.ring(Queue(queue))
 
 
 def _answers(
-    lines: Sequence[Line], prepared: Sequence[PreparedExperiment | Problem], stored: Iterator[Submitted]
+    lines: Sequence[Line],
+    prepared: Sequence[PreparedExperiment | Problem],
+    stored: Iterator[Submitted],
+    settings: Settings,
 ) -> Iterator[LineAnswer]:
     for line, found in zip(lines, prepared, strict=True):
         if isinstance(found, Problem):
             yield LineAnswer(line=line.number, status=found.status, body=None, problem=found)
             continue
         done = next(stored)
+        if (refused := refusal(done, settings, PATH)) is not None:
+            yield LineAnswer(line=line.number, status=refused.status, body=None, problem=refused)
+            continue
         status = done.status or Status.queued
         body = Accepted(id=done.id, status=status, links=views.experiment_links(done.id))
         yield LineAnswer(line=line.number, status=200 if status is Status.succeeded else 202, body=body, problem=None)

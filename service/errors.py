@@ -16,6 +16,8 @@ InitshapeError
     ├── RangeError              416
     ├── InvalidParameterError   422
     ├── TooManyStreamsError     429
+    ├── RateError               429
+    ├── QuotaError              429
     └── UnavailableError        503
 """
 
@@ -75,6 +77,10 @@ NO_RANGE = Kind("range-not-satisfiable", 416, "Range not satisfiable", "The rang
 INVALID = Kind("invalid-document", 422, "Invalid document", "The document breaks the rules that `errors` lists.")
 INVALID_PARAMETER = Kind("invalid-parameter", 422, "Invalid parameter", "A query or path parameter is not valid.")
 STREAMS = Kind("too-many-streams", 429, "Too many streams", "Close one of your event streams, or poll with `?wait=`.")
+RATE = Kind("too-many-requests", 429, "Too many requests", "Come again after the seconds that Retry-After names.")
+QUOTA = Kind(
+    "quota-exceeded", 429, "Quota exceeded", "What one user may have here is used up; `errors` says how to go on."
+)
 INTERNAL = Kind("internal", 500, "Internal error", "A defect of the server; its log has the details.")
 UNAVAILABLE = Kind("unavailable", 503, "Temporarily unavailable", "The store does not answer now: retry later.")
 FULL = Kind("insufficient-storage", 507, "Insufficient storage", "The store takes no more; tell the operator.")
@@ -83,7 +89,7 @@ KINDS = {
     kind.slug: kind
     for kind in (
         BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, NOT_READY, EXPIRED, TOO_LARGE, UNSUPPORTED,
-        INVALID, INVALID_PARAMETER, INTERNAL, UNAVAILABLE, FULL, IN_USE, NO_RANGE, STREAMS,
+        INVALID, INVALID_PARAMETER, INTERNAL, UNAVAILABLE, FULL, IN_USE, NO_RANGE, STREAMS, RATE, QUOTA,
     )
 }  # fmt: skip
 _BY_STATUS = {400: BAD_REQUEST, 401: UNAUTHORIZED, 403: FORBIDDEN, 404: NOT_FOUND, 405: NOT_ALLOWED, 413: TOO_LARGE,
@@ -188,6 +194,21 @@ class TooManyStreamsError(ServiceError):
         super().__init__(detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
+class RateError(ServiceError):
+    """More requests than the user's rate. `seconds` until the next one."""
+
+    kind = RATE
+
+    def __init__(self, detail: str, seconds: int, errors: tuple[ProblemError, ...]) -> None:
+        super().__init__(detail, errors=errors, headers={"Retry-After": str(seconds)})
+
+
+class QuotaError(RateError):
+    """The user's jobs or bytes are used up."""
+
+    kind = QUOTA
+
+
 class UnavailableError(ServiceError):
     """Try again later."""
 
@@ -247,6 +268,7 @@ def _path(request: Request) -> str:
 
 async def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # noqa: S101 - registered for this type only
+    await request.app.state.note_denial(request, error.kind)
     return problem_response(error.kind, error.detail, _path(request), errors=error.errors, headers=error.headers,
                             extra=error.extra)  # fmt: skip
 

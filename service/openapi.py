@@ -17,7 +17,8 @@ from initshape.spec.experiment import Submission
 from initshape.spec.problem import Problem
 from initshape.spec.sweep import SweepSubmission
 from service import examples
-from service.errors import FORBIDDEN, INTERNAL, MEDIA_TYPE, UNAUTHORIZED, UNAVAILABLE, Kind
+from service.access_schemas import NewToken
+from service.errors import FORBIDDEN, INTERNAL, MEDIA_TYPE, RATE, UNAUTHORIZED, UNAVAILABLE, Kind
 from service.schemas import LineAnswer
 
 TAGS = [
@@ -28,10 +29,12 @@ TAGS = [
     {"name": "uploads", "description": "Data sets and initializations that are too large for a document."},
     {"name": "webhooks", "description": "How the server tells that a submission has ended."},
     {"name": "catalog", "description": "What the server knows, and regularizers to look at."},
+    {"name": "access", "description": "Who you are, tokens, and the audit."},
     {"name": "health", "description": "For load balancers and operators."},
     {"name": "problems", "description": "The kinds of problem details."},
 ]
 _REQUESTS = (
+    NewToken,
     Submission,
     SweepSubmission,
     ExperimentEdit,
@@ -47,15 +50,16 @@ Responses = dict[int | str, dict[str, Any]]
 
 def problems(*kinds: Kind, open_to_all: bool = True) -> Responses:
     """Documentation of the problems that a route may answer. Routes that need a caller say `open_to_all=False`."""
-    every = (*kinds, INTERNAL) if open_to_all else (*kinds, UNAUTHORIZED, FORBIDDEN, UNAVAILABLE, INTERNAL)
+    every = (*kinds, INTERNAL) if open_to_all else (*kinds, UNAUTHORIZED, FORBIDDEN, RATE, UNAVAILABLE, INTERNAL)
     content = {MEDIA_TYPE: {"schema": {"$ref": _TEMPLATE.format(model="Problem")}}}
     found: Responses = {}
     for kind in every:
         known = found.get(kind.status)
         title = f"{known['description']}, or {kind.title.lower()}" if known else kind.title
         found[kind.status] = {"description": title, "content": content}
-    if 503 in found:
-        found[503]["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    for status in (429, 503):
+        if status in found:
+            found[status]["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
     return found
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from initshape.figures.table import column_names
-from initshape.spec.estimate import Estimate, Limits, estimate, refuse_beyond
+from initshape.spec.estimate import Estimate, Limits, refuse_beyond
 from initshape.spec.expand import Cell, axis_values, columns, expand, sweep_id
 from initshape.spec.experiment import Experiment, Submission
-from initshape.spec.identity import experiment_id, resolved
+from initshape.spec.identity import resolved, resolved_id
 from initshape.spec.parse import parse_submission, parse_sweep
 from initshape.spec.problem import ProblemError, SpecError
 from initshape.spec.sweep import Sweep, SweepSubmission
@@ -50,7 +50,8 @@ def prepare_experiment(document: Any, size: int, uploads: Uploads, limits: Limit
     """Errors: SpecError. `size` is that of the document in bytes, `uploads` what it may name."""
     submission = parse_submission(document, uploads)
     found = refuse_beyond(limits, submission.experiment)
-    request = _request(experiment_id(submission.experiment), submission.experiment)
+    document = resolved(submission.experiment)
+    request = _request(resolved_id(document), submission.experiment, document, found)
     return PreparedExperiment(submission, request, found, size)
 
 
@@ -61,7 +62,10 @@ def prepare_sweep(document: Any, size: int, uploads: Uploads, limits: Limits) ->
     cells = expand(submission.sweep, uploads)
     estimates = [refuse_beyond(limits, cell.experiment, "/sweep/base") for cell in cells]
     labels = Labels.of(cells, column_names(columns(cells)), submission.sweep.replicate)
-    requests = tuple(_request(cell.id, cell.experiment) for cell in cells)
+    requests = tuple(
+        _request(cell.id, cell.experiment, resolved(cell.experiment), found)
+        for cell, found in zip(cells, estimates, strict=True)
+    )
     total = Estimate(
         max(e.memory for e in estimates), sum(e.result for e in estimates), sum(e.seconds for e in estimates)
     )
@@ -74,21 +78,22 @@ def submitter(user: str, submission: Submission | SweepSubmission) -> Submitter:
     return Submitter(user, submission.name, submission.tags, submission.notes, submission.priority, hook)
 
 
-def _request(identity: str, experiment: Experiment) -> JobRequest:
+def _request(identity: str, experiment: Experiment, document: dict[str, Any], found: Estimate) -> JobRequest:
     return JobRequest(
         id=identity,
-        document=resolved(experiment),
+        document=document,
         queue=queue_for(experiment.resources.device).value,
         batch=_batch(experiment),
         max_seconds=experiment.stop.max_seconds,
-        seconds=estimate(experiment).seconds,
+        seconds=found.seconds,
     )
 
 
 def _batch(experiment: Experiment) -> str:
     """Jobs of one batch have the same kinds and shapes, so that one program can compute them together."""
-    data, model = experiment.dataset, experiment.model.model_dump()
-    parts = (*model.values(), experiment.loss.kind, experiment.flow.kind, data.samples, data.dimension)
+    data, model = experiment.dataset, experiment.model
+    fields = (getattr(model, name) for name in type(model).model_fields)
+    parts = (*fields, experiment.loss.kind, experiment.flow.kind, data.samples, data.dimension)
     return ":".join(map(str, parts))
 
 

@@ -17,6 +17,7 @@ from initshape.store import format as store_format
 from initshape.store.events import Events
 from service.belief import Believed
 from service.doorbell import Doorbell
+from service.identities import Identities
 from service.pictures import Pictures
 from service.settings import Settings
 from service.streams import Streams
@@ -44,6 +45,7 @@ class Services:
     believed: Believed = field(default_factory=Believed)
     pictures: Pictures = field(default_factory=Pictures)
     streams: Streams = field(default_factory=Streams)
+    identities: Identities = field(default_factory=Identities)
     heavy: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(HEAVY_THREADS))
 
     async def in_thread(self, work: Callable[[], T]) -> T:

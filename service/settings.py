@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from initshape.spec.estimate import Limits
+from initshape.store.admission import Allowance
 from initshape.store.settings import StoreSettings
 from initshape.uploads.refusal import LARGEST_BYTES
 
@@ -47,6 +48,12 @@ class Settings(BaseSettings):
     max_upload: int = Field(default=LARGEST_BYTES, ge=1024, description="Bytes of one upload, its numbers as float64.")
     max_batch: int = Field(default=1 << 24, ge=1024, description="Bytes of one batch of experiments.")
     max_batch_lines: int = Field(default=10_000, ge=1, description="Experiments of one batch.")
+    reads_per_second: float = Field(default=200.0, ge=0, description="Reading requests of one user; 0: any number.")
+    writes_per_second: float = Field(default=100.0, ge=0, description="Other requests of one user; 0: any number.")
+    max_active_jobs: int = Field(default=50_000, ge=0, description="Jobs of one user that wait or run; 0: any number.")
+    max_stored: int = Field(default=20 << 30, ge=0, description="Bytes of one user's results and uploads; 0: any.")
+    quota_for_admins: bool = Field(default=False, description="Whether these four hold for admins, too.")
+    audit_entries: int = Field(default=100_000, ge=0, description="Lines of the audit that are kept, about; 0: none.")
     max_job_memory: int = Field(default=Limits.memory, ge=1)
     max_job_result: int = Field(default=Limits.result, ge=1)
     max_job_seconds: float = Field(default=Limits.seconds, gt=0)
@@ -77,6 +84,12 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """What one job may take."""
         return Limits(memory=self.max_job_memory, result=self.max_job_result, seconds=self.max_job_seconds)
+
+    @property
+    def allowance(self) -> Allowance:
+        """What one user may ask for."""
+        return Allowance(self.reads_per_second, self.writes_per_second, self.max_active_jobs, self.max_stored,
+                         admins_exempt=not self.quota_for_admins)  # fmt: skip
 
     @property
     def store(self) -> StoreSettings:

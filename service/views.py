@@ -24,6 +24,7 @@ EXPERIMENTS = "/v1/experiments"
 SWEEPS = "/v1/sweeps"
 DATASETS = "/v1/datasets"
 INITS = "/v1/inits"
+TOKENS = "/v1/tokens"
 
 
 def experiment_links(job_id: str) -> dict[str, str]:

@@ -12,13 +12,14 @@ from typing import Annotated, Any
 
 import typer
 
-from initshape.cli import jobs, show
+from initshape.cli import jobs, show, token
 from initshape.cli.exits import Exit, Group, complain
 from initshape.cli.following import follow, sent, show_result
 from initshape.cli.here import read_or_complain, run_here, uploads_of, write_or_complain
 from initshape.cli.options import Data, DataDir, File, Id, Inits, Json, RedisUrl, Url, Wait, connected
 
 app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(token.app, name="token")
 
 
 def main() -> None:

@@ -187,6 +187,11 @@ class Client:
         """A picture of a regularizer: profiles or contours, or a family of them."""
         return self._http.run(calls.draw(document, form))
 
+    @property
+    def http(self) -> Http:
+        """The connection, for what has no method here (access.py)."""
+        return self._http
+
     def close(self) -> None:
         """Closes the connections."""
         self._http.close()

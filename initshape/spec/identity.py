@@ -25,14 +25,23 @@ def resolved(experiment: Experiment) -> dict[str, Any]:
 
 def canonical(experiment: Experiment) -> dict[str, Any]:
     """What the identity covers: the resolved experiment less resources and max_seconds, and the numerics version."""
-    document = resolved(experiment)
-    del document["resources"], document["stop"]["max_seconds"]
-    return {"experiment": document, "numerics_version": NUMERICS_VERSION}
+    return _canonical(resolved(experiment))
 
 
 def experiment_id(experiment: Experiment) -> str:
     """`x-` and 26 characters."""
-    return content_id("x-", canonical(experiment))
+    return resolved_id(resolved(experiment))
+
+
+def resolved_id(document: dict[str, Any]) -> str:
+    """The same for what `resolved` has answered, where both are needed."""
+    return content_id("x-", _canonical(document))
+
+
+def _canonical(document: dict[str, Any]) -> dict[str, Any]:
+    covered = {name: section for name, section in document.items() if name != "resources"}
+    covered["stop"] = {name: value for name, value in document["stop"].items() if name != "max_seconds"}
+    return {"experiment": covered, "numerics_version": NUMERICS_VERSION}
 
 
 def content_id(prefix: str, document: JsonValue) -> str:

@@ -16,9 +16,13 @@ from initshape.logs import request_id
 from initshape.spec.status import Status
 from initshape.spec.uploaded import named_by
 from initshape.store import documents, forecast
+from initshape.store.admission import OPEN, Entry
 from initshape.store.keys import job_keys, key
 from initshape.store.operation import Command, Operation, Script
+from initshape.store.queues import Queue
 from initshape.store.records import FIELDS, JobRecord, Submitter, decode
+
+_BROKERS = {queue.value: queue.celery for queue in Queue}
 
 
 @dataclass(frozen=True)
@@ -43,16 +47,28 @@ class Answer(StrEnum):
     joined = "joined"  # it was waiting or running already
     queued = "queued"  # it waits now
     missing = "missing"  # rerun of an id that nobody knows
+    # and where nothing was done, because the entry does not allow it:
+    unknown = "unknown"  # the token does not hold
+    slow = "slow"  # the user asks too often
+    crowded = "crowded"  # too many jobs of the user wait or run
+    stuffed = "stuffed"  # the user holds too many bytes
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """Answer to one submission."""
+    """Answer to one submission. `number`: milliseconds to wait where it came too soon, what is held where that is
+    too much. `ring`: it was queued, and a worker may have to be woken.
+    """
 
     id: str
     answer: Answer
     status: Status | None
     attempt: int
+    number: int = 0
+
+    @property
+    def ring(self) -> bool:
+        return self.answer is Answer.queued and self.number > 0
 
 
 class Stop(StrEnum):
@@ -74,46 +90,46 @@ class Stopped:
     status: Status | None
 
 
-def submit(request: JobRequest, who: Submitter) -> Operation[Submitted]:
+def submit(request: JobRequest, who: Submitter, entry: Entry = OPEN) -> Operation[Submitted]:
     """Stores the job and its place in the queue in one step; joins an equal one; `known` where a result is stored."""
-    answers = yield from submit_many([request], who)
+    answers = yield from submit_each([(request, who)], entry)
     return answers[0]
 
 
-def submit_many(requests: Sequence[JobRequest], who: Submitter) -> Operation[list[Submitted]]:
+def submit_many(requests: Sequence[JobRequest], who: Submitter, entry: Entry = OPEN) -> Operation[list[Submitted]]:
     """The same for many, in one round trip a thousand."""
-    return (yield from submit_each([(request, who) for request in requests]))
+    return (yield from submit_each([(request, who) for request in requests], entry))
 
 
-def submit_each(wanted: Sequence[tuple[JobRequest, Submitter]]) -> Operation[list[Submitted]]:
+def submit_each(wanted: Sequence[tuple[JobRequest, Submitter]], entry: Entry = OPEN) -> Operation[list[Submitted]]:
     """The same for many with labels of their own. Of equal ones the first is queued and the others join it."""
     parts: dict[str, bytes] = {}
     scripts: list[Command] = []
     for request, who in wanted:
         document, own = documents.split(request.document)
         parts.update(own)
-        scripts.append(_submit(request.id, document, own, request, who, "submit"))
+        scripts.append(_submit(request.id, document, own, request, who, "submit", entry))
     stored: list[Command] = [Script("part", (key("part", name),), (name, text)) for name, text in parts.items()]
     replies = yield [*stored, *scripts]
     return [_submitted(r.id, reply) for (r, _), reply in zip(wanted, replies[len(stored) :], strict=True)]
 
 
-def rerun(job_id: str, who: Submitter) -> Operation[Submitted]:
+def rerun(job_id: str, who: Submitter, entry: Entry = OPEN) -> Operation[Submitted]:
     """Computes again what is finished. The old result is served until the new attempt has finished."""
-    (reply,) = yield [_submit(job_id, b"", {}, JobRequest(job_id, {}, max_seconds=0.0), who, "rerun")]
+    (reply,) = yield [_submit(job_id, b"", {}, JobRequest(job_id, {}, max_seconds=0.0), who, "rerun", entry)]
     return _submitted(job_id, reply)
 
 
 def rerun_many(job_ids: Sequence[str], who: Submitter) -> Operation[list[Submitted]]:
     """The same for many."""
     requests = [JobRequest(job_id, {}, max_seconds=0.0) for job_id in job_ids]
-    replies = yield [_submit(r.id, b"", {}, r, who, "rerun") for r in requests]
+    replies = yield [_submit(r.id, b"", {}, r, who, "rerun", OPEN) for r in requests]
     return [_submitted(r.id, reply) for r, reply in zip(requests, replies, strict=True)]
 
 
-def cancel(job_id: str, user: str, force: bool = False) -> Operation[Stopped]:
+def cancel(job_id: str, user: str, force: bool = False, actor: str = "") -> Operation[Stopped]:
     """Withdraws the caller; `force` stops the job whoever still wants it."""
-    (reply,) = yield [_stop(job_id, user, force, "cancel")]
+    (reply,) = yield [_stop(job_id, user, force, "cancel", actor)]
     return _stopped(reply)
 
 
@@ -123,9 +139,9 @@ def cancel_many(job_ids: Sequence[str], user: str, force: bool = False) -> Opera
     return [_stopped(reply) for reply in replies]
 
 
-def delete(job_id: str, user: str, force: bool = False) -> Operation[Stopped]:
+def delete(job_id: str, user: str, force: bool = False, actor: str = "") -> Operation[Stopped]:
     """Withdraws the caller; the record and the result go when nobody is left, once a running attempt has stopped."""
-    (reply,) = yield [_stop(job_id, user, force, "delete")]
+    (reply,) = yield [_stop(job_id, user, force, "delete", actor)]
     return _stopped(reply)
 
 
@@ -193,8 +209,9 @@ def _brief(job_id: str) -> list[Command]:
 
 
 def _submit(
-    job_id: str, document: bytes, parts: Mapping[str, bytes], request: JobRequest, who: Submitter, mode: str
-) -> Script:
+    job_id: str, document: bytes, parts: Mapping[str, bytes], request: JobRequest, who: Submitter, mode: str,
+    entry: Entry,
+) -> Script:  # fmt: skip
     tags = list(who.tags)
     label = {"name": who.name, "tags": tags, "notes": who.notes, "priority": who.priority}
     return Script(
@@ -204,18 +221,19 @@ def _submit(
             job_id, document, ",".join(parts), request.queue, request.batch, who.user, documents.encode(label),
             documents.encode(tags), repr(request.max_seconds), mode, repr(request.seconds),
             ",".join(named_by(request.document)), request_id(), who.hook.who if who.hook else "",
-            who.hook.url if who.hook else "",
+            who.hook.url if who.hook else "", *entry.arguments(), _BROKERS.get(request.queue, ""),
         ),
     )  # fmt: skip
 
 
 def _submitted(job_id: str, reply: Sequence[Any]) -> Submitted:
-    answer, status, attempt = reply
-    return Submitted(job_id, Answer(answer.decode()), Status(status.decode()) if status else None, int(attempt))
+    answer, status, attempt, number = reply
+    known = Status(status.decode()) if status else None
+    return Submitted(job_id, Answer(answer.decode()), known, int(attempt), int(number))
 
 
-def _stop(job_id: str, user: str, force: bool, mode: Literal["cancel", "delete"]) -> Script:
-    return Script("cancel", job_keys(job_id), (job_id, user, int(force), mode))
+def _stop(job_id: str, user: str, force: bool, mode: Literal["cancel", "delete"], actor: str = "") -> Script:
+    return Script("cancel", job_keys(job_id), (job_id, user, int(force), mode, actor))
 
 
 def _stopped(reply: Sequence[Any]) -> Stopped:

@@ -30,12 +30,18 @@ sweep:{id}                    hash     document, axes, cell ids, submission     
 sweeps                        zset     id -> number; newest first                           pruned when read
 workers:{queue}               zset     worker slot -> expiry of its presence, ms            none, members expire
 worker:{name}                 hash     host, device, process id, of one worker              PRESENCE
-token:{sha256}                hash     user, role, label, creation                          none, or the token's expiry
 hooks:{id}                    hash     user:{user} -> URL, sweep:{id}: who hears of the end       none, taken by the end
 unsettled:{sweep}             set      cells of a sweep with a webhook that have not ended     none, empties
 outbox                        zset     delivery -> when it is due, ms                       none, empties
 delivery:{number}             hash     what to tell, whom and where; attempts so far        none, taken by the last
 deliveries:{id}               list     attempts to tell of this id, newest last (JSON)      RECORD from the last
+token:{sha256}                hash     user, role, label, creation, expiry, last use        none, or the token's expiry
+bucket:{kind}:{user}          string   when a user's credit for requests will be full, ms   until then
+active:{user}                 set      jobs that wait or run for a user                     none, empties
+stored:{user}                 hash     key -> bytes of what is kept for a user, and total   none, empties
+tidied:{user}                 string   the two above were compared with the truth           10 s
+denied:{who}                  string   a refusal was recorded lately                        1 s
+audit                         stream   who did what (audit.py)                              bounded in length
 tokens                        set      digests of all tokens                                none
 idempotency:{digest}          string   digest of the body, and the id                       IDEMPOTENCY
 numbers                       hash     counters: number, order, fence                       none
@@ -62,17 +68,24 @@ STREAM_SECONDS = DAY
 UPLOAD_SECONDS = 3600
 IDEMPOTENCY_SECONDS = DAY
 PACE_SECONDS = 30 * DAY
+USE_SECONDS = 60
+"""The last use of a token is written at most so often."""
 TOUCH_SECONDS = DAY
 """A read prolongs a lifetime only when this much of it has gone, so that reading seldom writes."""
 
 FAMILIES = (
     "job", "submitters", "attempts", "stream", "result", "upload", "dataset", "part", "pins", "holders", "given",
     "uses", "waiting", "lines", "line", "shares", "owner", "tag", "status", "sweep", "workers", "worker", "token",
-    "idempotency", "pace", "rung", "hooks", "unsettled", "delivery", "deliveries",
+    "idempotency", "pace", "rung", "hooks", "unsettled", "delivery", "deliveries", "bucket", "active", "stored",
+    "tidied", "denied",
 )  # fmt: skip
-SINGLES = ("leases", "index", "sweeps", "tokens", "numbers", "tallies", "format", "pulse", "outbox", "events")
+SINGLES = (
+    "leases", "index", "sweeps", "tokens", "numbers", "tallies", "format", "pulse", "outbox", "events", "audit",
+)  # fmt: skip
 
-LEASES, INDEX, SWEEPS, TOKENS, NUMBERS, TALLIES, FORMAT, PULSE, OUTBOX, EVENTS = (ROOT + name for name in SINGLES)
+LEASES, INDEX, SWEEPS, TOKENS, NUMBERS, TALLIES, FORMAT, PULSE, OUTBOX, EVENTS, AUDIT = (
+    ROOT + name for name in SINGLES
+)
 
 FORMAT_NUMBER = 2
 """Raised by every change that an older release would misread; `format.py` brings older data up to it."""
@@ -96,7 +109,7 @@ def lua_table() -> str:
     lifetimes = {
         "result": RESULT_SECONDS, "record": RECORD_SECONDS, "part": PART_SECONDS, "sweep": SWEEP_SECONDS,
         "stream": STREAM_SECONDS, "upload": UPLOAD_SECONDS, "touch": TOUCH_SECONDS,
-        "pace": PACE_SECONDS, "format": FORMAT_NUMBER,
+        "pace": PACE_SECONDS, "format": FORMAT_NUMBER, "use": USE_SECONDS,
     }  # fmt: skip
     seconds = [f"{name}={value}" for name, value in lifetimes.items()]
     return f"local K={{{','.join(names)}}}\nlocal T={{{','.join(seconds)}}}\n"

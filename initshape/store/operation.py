@@ -35,6 +35,8 @@ class Script:
 
 Command: TypeAlias = Script | tuple[Value, ...]
 Round: TypeAlias = Sequence[Command]
+SHARED = ("clock.lua", "quota.lua", "library.lua")
+"""What stands before every script."""
 Operation: TypeAlias = Generator[Round, list[Any], T]
 
 
@@ -42,7 +44,8 @@ Operation: TypeAlias = Generator[Round, list[Any], T]
 def source(name: str) -> str:
     """Text of a script: key names, shared functions, then the script itself."""
     folder = files("initshape.store") / "scripts"
-    return lua_table() + folder.joinpath("library.lua").read_text() + folder.joinpath(f"{name}.lua").read_text()
+    parts = (*SHARED, f"{name}.lua")
+    return lua_table() + "".join(folder.joinpath(part).read_text() for part in parts)
 
 
 @cache

@@ -14,6 +14,7 @@ import redis
 import redis.asyncio
 from redis.exceptions import NoScriptError, RedisError
 
+from initshape.store.channel import Channel
 from initshape.store.connection import connect, connect_async
 from initshape.store.errors import StoreUnavailableError, translate
 from initshape.store.operation import Command, Operation, Round, Script, source, wire
@@ -109,7 +110,10 @@ class AsyncStore(_Driver):
     def __init__(self, settings: StoreSettings, clock: Clock | None = None) -> None:
         super().__init__(settings, clock)
         self.client: redis.asyncio.Redis = connect_async(settings)
+        self._channel = Channel(settings) if Channel.reaches(settings) else None
+        self._callbacks = self.client.response_callbacks
         self._rounds: set[asyncio.Task[list[Any]]] = set()
+        self.rounds = 0
 
     async def run(self, operation: Operation[T]) -> T:
         """Errors: StoreUnavailableError within command_seconds a round, StoreFullError."""
@@ -125,10 +129,21 @@ class AsyncStore(_Driver):
         """Closes all connections."""
         if self._rounds:
             await asyncio.wait(self._rounds, timeout=self.settings.command_seconds)
+        if self._channel is not None:
+            self._channel.close()
         await self.client.aclose()
 
     async def _replies(self, commands: Round) -> list[Any]:
-        return [reply for piece in self._pieces(commands) for reply in await self._in_time(piece)]
+        """One round trip for every ROUND_COMMANDS commands; `rounds` counts them."""
+        take = self._piece if self._channel is not None else self._in_time
+        if len(commands) <= ROUND_COMMANDS:
+            self.rounds += 1
+            return await take(commands)
+        replies: list[Any] = []
+        for piece in self._pieces(commands):
+            self.rounds += 1
+            replies += await take(piece)
+        return replies
 
     async def _in_time(self, commands: Round) -> list[Any]:
         """A task of its own, left behind when it is late: redis-py can swallow a cancellation and then wait again."""
@@ -164,6 +179,20 @@ class AsyncStore(_Driver):
         return self._checked(replies)
 
     async def _send(self, commands: Round) -> list[Any]:
+        if self._channel is None:
+            return await self._send_by_pool(commands)
+        clock = self._time()
+        replies = await self._channel.send([wire(command, clock) for command in commands])
+        return [self._shaped(command, reply) for command, reply in zip(commands, replies, strict=True)]
+
+    def _shaped(self, command: Command, reply: Any) -> Any:
+        """The reply in redis-py's form, as the driver for threads gives it: HGETALL as a dictionary, and so on."""
+        if isinstance(command, Script) or isinstance(reply, Exception):
+            return reply
+        shape = self._callbacks.get(str(command[0]))
+        return reply if shape is None else shape(reply)
+
+    async def _send_by_pool(self, commands: Round) -> list[Any]:
         async with self.client.pipeline(transaction=False) as pipeline:
             for command in commands:
                 pipeline.execute_command(*wire(command, self._time()))

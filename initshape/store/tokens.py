@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,8 +14,12 @@ from typing import Final
 from initshape.store.documents import encode
 from initshape.store.keys import TOKENS, key
 from initshape.store.operation import Operation, Script
+from initshape.store.records import moment
 
+USER: Final = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}$"
 PREFIX: Final = "initshape_"
+ID_LENGTH: Final = 16
+"""Digits of the digest that name a token in lists: enough to tell them apart, of no use to anybody else."""
 
 
 class Role(StrEnum):
@@ -34,13 +39,20 @@ class Identity:
     label: str
     created: str
     digest: str
+    expires: datetime | None = None
+    used: datetime | None = None
 
 
-def create(user: str, role: Role, label: str = "", expires_seconds: int | None = None) -> Operation[str]:
-    """A new token. This is the only time that it can be seen."""
-    token, _ = yield from _enter(user, role, label, only_first=False)
-    if expires_seconds is not None:
-        yield [("EXPIRE", key("token", digest(token)), expires_seconds)]
+def is_user(name: str) -> bool:
+    """Whether a token may be made for this name."""
+    return re.fullmatch(USER.strip("^$"), name) is not None
+
+
+def create(
+    user: str, role: Role, label: str = "", expires_seconds: int | None = None, actor: str = ""
+) -> Operation[str]:
+    """A new token. This is the only time that it can be seen. `actor` is who made it, for the audit."""
+    token, _ = yield from _enter(user, role, label, expires_seconds or 0, actor)
     return token
 
 
@@ -67,20 +79,26 @@ def listing() -> Operation[list[Identity]]:
     """All tokens that still hold, without the tokens themselves."""
     (names,) = yield [("SMEMBERS", TOKENS)]
     ordered = sorted(name.decode() for name in names)
-    rows = (yield [("HMGET", key("token", n), "user", "role", "label", "created") for n in ordered]) if ordered else []
+    fields = ("user", "role", "label", "created", "expires", "used")
+    rows = (yield [("HMGET", key("token", name), *fields) for name in ordered]) if ordered else []
     gone = [name for name, row in zip(ordered, rows, strict=True) if row[0] is None]
     if gone:
         yield [("SREM", TOKENS, *gone)]
     return [
-        Identity(row[0].decode(), Role(row[1].decode()), row[2].decode(), row[3].decode(), name)
+        Identity(row[0].decode(), Role(row[1].decode()), row[2].decode(), row[3].decode(), name, *map(moment, row[4:]))
         for name, row in zip(ordered, rows, strict=True)
         if row[0] is not None
     ]
 
 
-def revoke(name: str) -> Operation[bool]:
-    """Withdraws the token with this digest; False where there is none."""
-    gone, _ = yield [("UNLINK", key("token", name)), ("SREM", TOKENS, name)]
+def named(prefix: str) -> Operation[list[str]]:
+    """Digests that begin like this, of tokens that still hold."""
+    return [found.digest for found in (yield from listing()) if found.digest.startswith(prefix)]
+
+
+def revoke(name: str, actor: str = "") -> Operation[bool]:
+    """Withdraws the token with this digest, at once; False where there is none."""
+    (gone,) = yield [Script("withdraw_token", (key("token", name), TOKENS), (name, actor, name[:ID_LENGTH]))]
     return bool(gone)
 
 
@@ -89,12 +107,15 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _enter(user: str, role: Role, label: str, *, only_first: bool) -> Operation[tuple[str, bool]]:
+def _enter(
+    user: str, role: Role, label: str, seconds: int = 0, actor: str = "", *, only_first: bool = False
+) -> Operation[tuple[str, bool]]:
     token = PREFIX + secrets.token_urlsafe(32)
     name = digest(token)
     record = {
         "user": user, "role": role.value, "label": label, "digest": name,
         "created": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
     }  # fmt: skip
-    (stored,) = yield [Script("enter", (key("token", name), TOKENS), (name, encode(record), int(only_first)))]
+    arguments = (name, encode(record), int(only_first), seconds, actor, name[:ID_LENGTH])
+    (stored,) = yield [Script("enter", (key("token", name), TOKENS), arguments)]
     return token, bool(stored)

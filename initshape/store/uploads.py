@@ -16,6 +16,7 @@ from typing import Any
 
 from initshape.spec.uploaded import ArrayFacts, LabelFacts, Upload
 from initshape.store import arrays as npy
+from initshape.store.admission import OPEN, Entry
 from initshape.store.documents import encode
 from initshape.store.keys import UPLOAD_SECONDS, key
 from initshape.store.operation import Command, Operation, Script
@@ -34,6 +35,14 @@ class Given:
     created: datetime
 
 
+class Kept(StrEnum):
+    """What became of an upload."""
+
+    known = "known"  # it was stored already
+    created = "created"
+    stuffed = "stuffed"  # its user holds too many bytes; nothing was stored
+
+
 class TakenBack(StrEnum):
     """What became of a wish to delete."""
 
@@ -44,12 +53,12 @@ class TakenBack(StrEnum):
     deleted = "deleted"  # gone
 
 
-def keep(upload: Upload, user: str) -> Operation[bool]:
-    """Stores an upload with its arrays; True where it was not known. Read back only when it is complete."""
+def keep(upload: Upload, user: str, entry: Entry = OPEN) -> Operation[Kept]:
+    """Stores an upload with its arrays. Read back only when it is complete."""
     assert upload.arrays is not None  # noqa: S101 - the caller has just read them
-    (answer,) = yield [_give(upload.id, user)]
+    (answer,) = yield [_give(upload, user, entry)]
     if answer != b"missing":
-        return False
+        return Kept(answer.decode())
     staged = key("upload", upload.id, secrets.token_hex(8))
     data = {name: npy.to_npy(array) for name, array in upload.arrays.items()}
     for commands in npy.rounds(staged, data):
@@ -59,8 +68,8 @@ def keep(upload: Upload, user: str) -> Operation[bool]:
     chunks = {name: npy.chunk_count(content) for name, content in data.items()}
     head: Command = ("HSET", staged, "facts", encode(facts), "labels", encode(labels), "chunks", encode(chunks),
                      "complete", 1)  # fmt: skip
-    _, answer = yield [head, _give(upload.id, user, staged)]
-    return bool(answer == b"created")
+    _, answer = yield [head, _give(upload, user, entry, staged)]
+    return Kept(answer.decode())
 
 
 def read_many(ids: Iterable[str]) -> Operation[dict[str, Given]]:
@@ -94,14 +103,15 @@ def read_arrays(id: str) -> Operation[Upload | None]:
     return Upload(id, given.upload.facts, given.upload.labels, found)
 
 
-def take_back(id: str, user: str, force: bool = False) -> Operation[tuple[TakenBack, str]]:
+def take_back(id: str, user: str, force: bool = False, actor: str = "") -> Operation[tuple[TakenBack, str]]:
     """Deletes an upload unless others have sent it, too (`force`: even then), or a job needs it: then that job's id."""
-    ((answer, job),) = yield [Script("take_back", _keys(id), (id, user, int(force)))]
+    ((answer, job),) = yield [Script("take_back", _keys(id), (id, user, int(force), actor))]
     return TakenBack(answer.decode()), job.decode()
 
 
-def _give(id: str, user: str, *staged: str) -> Script:
-    return Script("give", (*_keys(id), *staged), (id, user))
+def _give(upload: Upload, user: str, entry: Entry, *staged: str) -> Script:
+    arguments = (upload.id, user, upload.size, entry.allowance.stored, entry.actor)
+    return Script("give", (*_keys(upload.id), *staged), arguments)
 
 
 def _keys(id: str) -> tuple[str, str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from initshape.spec.problem import ProblemError, SpecError
+from initshape.store import audit
 from service import batches
-from service.auth import Member
+from service.auth import Member, actor, entry
 from service.bodies import LINES, read_lines
 from service.errors import BAD_REQUEST, FULL, INVALID, INVALID_PARAMETER, TOO_LARGE, UNSUPPORTED
 from service.examples import BATCHES
@@ -50,7 +52,12 @@ async def submit_batch(
     lines = batches.lines_of(texts)
     _refuse_number(len(lines), services.settings.max_batch_lines)
     await hold_to(services, caller.user, "batch", idempotency_key, b"\n".join(texts), "batch")
-    answers = await batches.submit(services, caller.user, lines)
+    answers = await batches.submit(services, caller.user, lines, replace(entry(services, caller), actor=""))
+    taken = sum(answer.body is not None for answer in answers)
+    told = audit.record(
+        actor(services, caller), "submit_batch", "", f"{taken} accepted, {len(answers) - taken} refused"
+    )
+    await services.store.run(told)
     return Response(await services.in_thread(lambda: _encode(answers)), media_type=LINES[0])
 
 

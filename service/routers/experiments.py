@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated
@@ -16,7 +17,7 @@ from initshape.store import Queue, StoreUnavailableError, jobs, listing
 from initshape.store.jobs import Answer, Stop, Stopped
 from initshape.store.records import JobRecord, Submitter
 from service import filters, views
-from service.auth import CurrentCaller, Member, may_force
+from service.auth import CurrentCaller, Member, Submitting, actor, entry, may_force
 from service.bodies import SMALL, read_document
 from service.errors import (
     BAD_REQUEST,
@@ -24,6 +25,7 @@ from service.errors import (
     INVALID,
     INVALID_PARAMETER,
     NOT_FOUND,
+    QUOTA,
     TOO_LARGE,
     UNSUPPORTED,
     ForbiddenError,
@@ -34,6 +36,7 @@ from service.idempotency import IdempotencyKey, hold_to
 from service.openapi import body, problems
 from service.parameters import Cursor, ExperimentPath, Limit, cursor_after, cursor_number
 from service.preparation import prepare_experiment, submitter
+from service.quotas import refuse
 from service.schemas import Accepted, Job, JobPage, Validated, Withdrawal, WithdrawalAnswer
 from service.services import AppServices, Services
 from service.waiting import Wait, settled
@@ -51,18 +54,18 @@ Force = Annotated[bool, Query(description="Also stop what others still want; for
 @router.post(
     "",
     operation_id="submit_experiment",
+    response_model=Accepted,
     response_description=_KNOWN,
-    responses={202: _QUEUED, **problems(*BODY_PROBLEMS, FULL, open_to_all=False)},
+    responses={202: _QUEUED, **problems(*BODY_PROBLEMS, QUOTA, FULL, open_to_all=False)},
     openapi_extra=BODY,
 )
 async def submit_experiment(
     request: Request,
-    response: Response,
     services: AppServices,
-    caller: Member,
+    caller: Submitting,
     wait: Wait = 0.0,
     idempotency_key: IdempotencyKey = None,
-) -> Accepted:
+) -> Response:
     """Computes an experiment, unless its result is stored: equal computations have equal ids, whoever asks."""
     read = partial(prepare_experiment, limits=services.settings.limits)
     prepared = await read_document(request, services, read)
@@ -70,15 +73,17 @@ async def submit_experiment(
     if idempotency_key is not None:
         sent = prepared.submission.model_dump_json().encode()
         await hold_to(services, caller.user, "experiments", idempotency_key, sent, prepared.request.id)
-    submission = jobs.submit(prepared.request, submitter(caller.user, prepared.submission))
+    admitted = entry(services, caller, admitted=False)
+    submission = jobs.submit(prepared.request, submitter(caller.user, prepared.submission), admitted)
     done = await (services.store.run if prepared.size <= SMALL else services.run_in_thread)(submission)
+    refuse(done, services.settings)
     note(job=done.id, answer=done.answer.value)
-    if done.answer is Answer.queued:
+    if done.ring:
         services.doorbell.ring(Queue(prepared.request.queue))
     status = done.status or Status.queued
     if wait and done.answer is not Answer.known:
         status = await _status_after(services, done.id, status, wait)
-    return _accepted(response, done.id, status)
+    return _answer(done.id, status)
 
 
 @router.post(
@@ -153,8 +158,8 @@ async def cancel_experiment(
     services: AppServices, caller: Member, experiment_id: ExperimentPath, force: Force = False
 ) -> Withdrawal:
     """Withdraws the caller; the job stops when nobody is left who wants it. What has ended stays as it is."""
-    forced = may_force(caller, force)
-    return withdrawal(experiment_id, await services.store.run(jobs.cancel(experiment_id, caller.user, forced)))
+    forced, who = may_force(caller, force), actor(services, caller)
+    return withdrawal(experiment_id, await services.store.run(jobs.cancel(experiment_id, caller.user, forced, who)))
 
 
 @router.post(
@@ -162,7 +167,7 @@ async def cancel_experiment(
     operation_id="rerun_experiment",
     status_code=202,
     response_description="Queued; `Location` leads to its state.",
-    responses=problems(NOT_FOUND, FULL, open_to_all=False),
+    responses=problems(NOT_FOUND, QUOTA, FULL, open_to_all=False),
 )
 async def rerun_experiment(
     response: Response, services: AppServices, caller: Member, experiment_id: ExperimentPath
@@ -171,9 +176,10 @@ async def rerun_experiment(
     record = await services.store.run(jobs.read(experiment_id))
     if record is None:
         raise unknown(experiment_id)
-    done = await services.store.run(jobs.rerun(experiment_id, own_label(record, caller.user)))
+    done = await services.store.run(jobs.rerun(experiment_id, own_label(record, caller.user), entry(services, caller)))
     if done.answer is Answer.missing:
         raise unknown(experiment_id)
+    refuse(done, services.settings)
     services.doorbell.ring(Queue(record.queue))
     answer = _accepted(response, experiment_id, done.status or Status.queued)
     response.status_code = 202
@@ -189,8 +195,8 @@ async def delete_experiment(
     services: AppServices, caller: Member, experiment_id: ExperimentPath, force: Force = False
 ) -> Withdrawal:
     """Withdraws the caller; record and result go when nobody is left, once a running attempt has stopped."""
-    forced = may_force(caller, force)
-    return withdrawal(experiment_id, await services.store.run(jobs.delete(experiment_id, caller.user, forced)))
+    forced, who = may_force(caller, force), actor(services, caller)
+    return withdrawal(experiment_id, await services.store.run(jobs.delete(experiment_id, caller.user, forced, who)))
 
 
 def ended(record: JobRecord | None) -> bool:
@@ -225,6 +231,14 @@ def _accepted(response: Response, job_id: str, status: Status) -> Accepted:
         response.status_code = 202
         response.headers["Location"] = links["self"]
     return Accepted(id=job_id, status=status, links=links)
+
+
+def _answer(job_id: str, status: Status) -> Response:
+    """The body of `Accepted`, ready: the busiest route neither validates nor encodes what it has just made itself."""
+    links = views.experiment_links(job_id)
+    headers = {} if status is Status.succeeded else {"Location": links["self"]}
+    content = json.dumps({"id": job_id, "status": status.value, "links": links})
+    return Response(content, 202 if headers else 200, headers, "application/json")
 
 
 async def _status_after(services: Services, job_id: str, status: Status, wait: float) -> Status:

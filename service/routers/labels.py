@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from initshape.spec.parse import parse_edit, parse_sweep_edit
-from initshape.store import jobs, labels
+from initshape.store import audit, jobs, labels
 from initshape.store.labels import Edited
 from service import views
-from service.auth import Member, may_force
+from service.auth import Caller, Member, actor, may_force
 from service.bodies import read_document
 from service.errors import INVALID_PARAMETER, NOT_FOUND, ForbiddenError
 from service.examples import EDITS, SWEEP_EDITS
@@ -17,7 +17,7 @@ from service.parameters import ExperimentPath, SweepPath
 from service.routers.experiments import BODY_PROBLEMS, Force, unknown
 from service.routers.sweeps import unknown_sweep, view_of
 from service.schemas import Job, SweepDeletion, SweepView
-from service.services import AppServices
+from service.services import AppServices, Services
 
 router = APIRouter(prefix="/v1")
 
@@ -45,6 +45,7 @@ async def edit_experiment(
     record = await services.store.run(jobs.read(experiment_id))
     if edited is Edited.missing or record is None:
         raise unknown(experiment_id)
+    await _record(services, caller, "edit", experiment_id, forced)
     return views.job(record)
 
 
@@ -62,6 +63,7 @@ async def edit_sweep(
     forced = may_force(caller, force)
     edit = await read_document(request, services, lambda document, size, uploads: parse_sweep_edit(document))
     _refuse(sweep_id, await services.run_in_thread(labels.edit_sweep(sweep_id, caller.user, edit.changes(), forced)))
+    await _record(services, caller, "edit_sweep", sweep_id, forced)
     return await view_of(services, sweep_id)
 
 
@@ -75,10 +77,15 @@ async def delete_sweep(
     services: AppServices, caller: Member, sweep_id: SweepPath, force: Force = False
 ) -> SweepDeletion:
     """Forgets the sweep and withdraws the caller from its cells; results that are pinned or that others want stay."""
-    _refuse(
-        sweep_id, await services.run_in_thread(labels.delete_sweep(sweep_id, caller.user, may_force(caller, force)))
-    )
+    forced = may_force(caller, force)
+    _refuse(sweep_id, await services.run_in_thread(labels.delete_sweep(sweep_id, caller.user, forced)))
+    await _record(services, caller, "delete_sweep", sweep_id, forced)
     return SweepDeletion(id=sweep_id)
+
+
+async def _record(services: Services, caller: Caller, action: str, subject: str, forced: bool) -> None:
+    told = audit.record(actor(services, caller), f"force_{action}" if forced else action, subject, "accepted")
+    await services.store.run(told)
 
 
 def _refuse(sweep_id: str, edited: Edited) -> None:

@@ -10,19 +10,20 @@ from fastapi import APIRouter, Request, Response
 
 from initshape.spec.estimate import warnings
 from initshape.spec.status import Status
-from initshape.store import Operation, Queue, StoreUnavailableError, jobs, sweeps
+from initshape.store import Operation, Queue, StoreUnavailableError, admission, audit, jobs, sweeps
 from initshape.store.jobs import Answer
 from initshape.store.records import Submitter
 from initshape.store.sweeps import SweepCounts, SweepRecord
 from service import views
-from service.auth import CurrentCaller, Member, may_force
+from service.auth import CurrentCaller, Member, actor, entry, may_force
 from service.bodies import read_document
-from service.errors import FULL, INVALID_PARAMETER, NOT_FOUND, NotFoundError
+from service.errors import FULL, INVALID_PARAMETER, NOT_FOUND, QUOTA, NotFoundError
 from service.examples import SWEEPS
 from service.idempotency import IdempotencyKey, hold_to
 from service.openapi import body, problems
 from service.parameters import Cursor, Limit, SweepPath, cursor_after, cursor_number, only
 from service.preparation import PreparedSweep, prepare_sweep, submitter
+from service.quotas import refuse_excess
 from service.routers.experiments import BODY_PROBLEMS, Force
 from service.schemas import PreviewCell, SweepPage, SweepPreview, SweepView
 from service.services import AppServices, Services
@@ -44,7 +45,7 @@ Pair = tuple[SweepRecord | None, SweepCounts | None]
     "",
     operation_id="submit_sweep",
     response_description="Every cell has a stored result.",
-    responses={202: _QUEUED, **problems(*BODY_PROBLEMS, FULL, open_to_all=False)},
+    responses={202: _QUEUED, **problems(*BODY_PROBLEMS, QUOTA, FULL, open_to_all=False)},
     openapi_extra=BODY,
 )
 async def submit_sweep(
@@ -65,6 +66,9 @@ async def submit_sweep(
     if idempotency_key is not None:
         sent = prepared.submission.model_dump_json().encode()
         await hold_to(services, caller.user, "sweeps", idempotency_key, sent, prepared.id)
+    ids = [cell.id for cell in prepared.requests]
+    room = admission.reserve(caller.user, ids, entry(services, caller), "submit", "submit_sweep", prepared.id)
+    refuse_excess(await services.run_in_thread(room), services.settings)
     answers = await services.run_in_thread(sweeps.submit(prepared.id, stored, prepared.requests, who))
     queued = {answer.id for answer in answers if answer.answer is Answer.queued}
     for queue in {request.queue for request in prepared.requests if request.id in queued}:
@@ -135,6 +139,8 @@ async def cancel_sweep(services: AppServices, caller: Member, sweep_id: SweepPat
     forced = may_force(caller, force)
     record = await read_sweep(services, sweep_id)
     await services.run_in_thread(jobs.cancel_many(record.cells, caller.user, forced))
+    action = "force_cancel_sweep" if forced else "cancel_sweep"
+    await services.store.run(audit.record(actor(services, caller), action, sweep_id, "accepted"))
     return await view_of(services, sweep_id)
 
 
@@ -142,15 +148,18 @@ async def cancel_sweep(services: AppServices, caller: Member, sweep_id: SweepPat
     "/{sweep_id:sweep}/retry",
     operation_id="retry_sweep",
     status_code=202,
-    responses=problems(NOT_FOUND, FULL, open_to_all=False),
+    responses=problems(NOT_FOUND, QUOTA, FULL, open_to_all=False),
 )
 async def retry_sweep(services: AppServices, caller: Member, sweep_id: SweepPath) -> SweepView:
     """Queues again the cells that failed or were cancelled, and no others."""
     record = await read_sweep(services, sweep_id)
     found = await services.run_in_thread(jobs.read_many(record.cells))
     again = [job for job in found if job is not None and job.status in (Status.failed, Status.cancelled)]
+    ids = [job.id for job in again]
+    room = admission.reserve(caller.user, ids, entry(services, caller), "rerun", "retry_sweep", sweep_id)
+    refuse_excess(await services.run_in_thread(room), services.settings)
     who = Submitter(caller.user, record.name, record.tags)
-    await services.run_in_thread(jobs.rerun_many([job.id for job in again], who))
+    await services.run_in_thread(jobs.rerun_many(ids, who))
     for queue in {job.queue for job in again}:
         services.doorbell.ring(Queue(queue))
     return await view_of(services, sweep_id)

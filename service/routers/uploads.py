@@ -9,11 +9,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from initshape.spec.uploaded import Upload
 from initshape.store import uploads
-from initshape.store.uploads import TakenBack
+from initshape.store.admission import Excess, usage
+from initshape.store.uploads import Kept, TakenBack
 from initshape.uploads import read_dataset, read_init, to_npz
 from initshape.uploads.files import Form
 from service import views
-from service.auth import CurrentCaller, Member, may_force
+from service.auth import Caller, CurrentCaller, Member, actor, entry, may_force
 from service.bodies import read_body, refuse_encoding, unsupported
 from service.conditional import matches, not_modified, ranged, tag_of
 from service.errors import (
@@ -24,6 +25,7 @@ from service.errors import (
     INVALID_PARAMETER,
     NO_RANGE,
     NOT_FOUND,
+    QUOTA,
     TOO_LARGE,
     UNSUPPORTED,
     ForbiddenError,
@@ -32,6 +34,7 @@ from service.errors import (
 )
 from service.openapi import RANGE_HEADERS, file_body, media, problems, ranges
 from service.parameters import DatasetPath, InitPath
+from service.quotas import full
 from service.routers.experiments import Force
 from service.schemas import UploadDeletion, UploadView
 from service.services import AppServices, Services
@@ -41,7 +44,7 @@ router = APIRouter(prefix="/v1", tags=["uploads"])
 _NPZ = ("application/zip", "application/x-npz", "application/octet-stream")
 _CREATED = {"description": "It was not known before.", "model": UploadView}
 _KNOWN = "It was stored already."
-_SENDING = problems(BAD_REQUEST, TOO_LARGE, UNSUPPORTED, INVALID, INVALID_PARAMETER, FULL, open_to_all=False)
+_SENDING = problems(BAD_REQUEST, TOO_LARGE, UNSUPPORTED, INVALID, INVALID_PARAMETER, QUOTA, FULL, open_to_all=False)
 _READING = problems(NOT_FOUND, open_to_all=False)
 _CONTENT = (
     media(_NPZ[0], description="NumPy archive; load it with allow_pickle=False.")
@@ -79,7 +82,7 @@ async def upload_dataset(
     form, limit = _form(request, csv=True), services.settings.max_upload
     body = await read_body(request, limit * (_CSV_TEXT if form == "csv" else 1) + _CONTAINER)
     read = partial(read_dataset, body, form, label, limit)
-    return await _keep(services, response, await services.in_thread(read), caller.user)
+    return await _keep(services, response, await services.in_thread(read), caller)
 
 
 @router.post(
@@ -91,7 +94,7 @@ async def upload_init(request: Request, response: Response, services: AppService
     _form(request, csv=False)
     limit = services.settings.max_upload
     body = await read_body(request, limit + _CONTAINER)
-    return await _keep(services, response, await services.in_thread(partial(read_init, body, limit)), caller.user)
+    return await _keep(services, response, await services.in_thread(partial(read_init, body, limit)), caller)
 
 
 @router.get("/datasets/{dataset_id:dataset}", operation_id="get_uploaded_dataset", responses=_READING)
@@ -136,7 +139,7 @@ async def delete_uploaded_dataset(
 
     Results that were computed from it stay; running such an experiment again needs the data again.
     """
-    return await _delete(services, dataset_id, caller.user, may_force(caller, force))
+    return await _delete(services, dataset_id, caller, may_force(caller, force))
 
 
 @router.delete("/inits/{init_id:init}", operation_id="delete_uploaded_init", responses=_DELETING)
@@ -144,7 +147,7 @@ async def delete_uploaded_init(
     services: AppServices, caller: Member, init_id: InitPath, force: Force = False
 ) -> UploadDeletion:
     """The same for an initialization."""
-    return await _delete(services, init_id, caller.user, may_force(caller, force))
+    return await _delete(services, init_id, caller, may_force(caller, force))
 
 
 def _form(request: Request, *, csv: bool) -> Form:
@@ -160,10 +163,13 @@ def _form(request: Request, *, csv: bool) -> Form:
     raise unsupported("/header/content-type", given, ", ".join((*_NPZ, *(("text/csv",) if csv else ()))), hint)
 
 
-async def _keep(services: Services, response: Response, upload: Upload, user: str) -> UploadView:
-    created = await services.run_in_thread(uploads.keep(upload, user))
+async def _keep(services: Services, response: Response, upload: Upload, caller: Caller) -> UploadView:
+    kept = await services.run_in_thread(uploads.keep(upload, caller.user, entry(services, caller)))
+    if kept is Kept.stuffed:
+        held = await services.store.run(usage(caller.user))
+        raise full(Excess.stuffed, held.stored, services.settings)
     view = await _known(services, upload.id)
-    if created:
+    if kept is Kept.created:
         response.status_code = 201
         response.headers["Location"] = view.links["self"]
     return view
@@ -188,8 +194,8 @@ async def _content(request: Request, services: Services, id: str) -> Response:
     return ranged(request, await services.in_thread(lambda: to_npz(arrays)), tag, _NPZ[0], filename=f"{id}.npz")
 
 
-async def _delete(services: Services, id: str, user: str, force: bool) -> UploadDeletion:
-    answer, job = await services.store.run(uploads.take_back(id, user, force))
+async def _delete(services: Services, id: str, caller: Caller, force: bool) -> UploadDeletion:
+    answer, job = await services.store.run(uploads.take_back(id, caller.user, force, actor(services, caller)))
     if answer is TakenBack.missing:
         raise _unknown(id)
     if answer is TakenBack.foreign:

@@ -39,7 +39,7 @@ def test_every_route_of_the_contract_is_closed(server: Any, api: httpx2.Client) 
     assert len(routes) >= 20
     for method, path in routes:
         ids = {f"{name}_id": name[0] + OWN[1:] for name in ("sweep", "dataset", "init")}
-        address = path.format(experiment_id=OWN, **ids, name="X", form="png")
+        address = path.format(experiment_id=OWN, **ids, name="X", form="png", token_id="0" * 16)
         assert httpx2.request(method, server.url + address, trust_env=False).status_code == 401
 
 

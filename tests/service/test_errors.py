@@ -62,6 +62,8 @@ def test_types_are_stable() -> None:
         "/problems/expired": 410, "/problems/too-large": 413, "/problems/unsupported-media-type": 415,
         "/problems/invalid-document": 422, "/problems/invalid-parameter": 422, "/problems/internal": 500,
         "/problems/unavailable": 503, "/problems/insufficient-storage": 507,
+        "/problems/range-not-satisfiable": 416, "/problems/too-many-streams": 429,
+        "/problems/too-many-requests": 429, "/problems/quota-exceeded": 429,
     }  # fmt: skip
 
 

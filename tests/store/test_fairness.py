@@ -7,7 +7,8 @@ from collections import defaultdict
 
 import pytest
 
-from initshape.store import leases
+from initshape.store import jobs, leases
+from initshape.store.jobs import JobRequest, Submitter
 from tests.store.desk import Desk
 
 
@@ -35,6 +36,23 @@ def test_a_user_with_many_jobs_delays_another_by_at_most_one(desk: Desk) -> None
     order(desk, 100)
     desk.submit("x-b", "bob")
     assert "x-b" in order(desk, 2)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_ten_thousand_jobs_delay_another_by_one_job_a_worker(desk: Desk, workers: int) -> None:
+    """In batches as in single claims, at one priority; a higher one comes before all of them."""
+    for start in range(0, 10_000, 1000):
+        requests = [JobRequest(f"x-a{k}", {}, batch="one") for k in range(start, start + 1000)]
+        desk.store.run(jobs.submit_many(requests, Submitter("ann")))
+    running = [desk.claim(f"w{k}", limit=8) for k in range(workers)]
+    assert all(claims for claims in running)
+    desk.submit("x-b", "bob")
+    served = [[claim.id for claim in desk.claim(f"w{k}", limit=8)] for k in range(workers)]
+    assert all(len(claimed) == 1 for claimed in served[: served.index(["x-b"])])  # nobody begins a batch before it
+    assert ["x-b"] in served[:2]
+    assert desk.store.run(leases.begin(running[0][0].id, running[0][0].fence)).held
+    desk.submit("x-b2", "bob", priority=1)
+    assert order(desk, 1) == ["x-b2"]
 
 
 def test_users_alternate(desk: Desk) -> None:

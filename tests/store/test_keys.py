@@ -10,6 +10,8 @@ import pytest
 
 from initshape.store import (
     Queue,
+    admission,
+    audit,
     idempotency,
     jobs,
     keys,
@@ -23,6 +25,7 @@ from initshape.store import (
     webhooks,
 )
 from initshape.store import format as store_format
+from initshape.store.admission import Allowance
 from initshape.store.jobs import JobRequest, Submitter
 from initshape.store.operation import source
 from initshape.store.records import Hook
@@ -70,7 +73,11 @@ def test_the_database_holds_only_declared_keys_of_the_declared_type(desk: Desk) 
     store.run(results.upload(claim.id, claim.fence, b"{}", {"w": np.ones(2)}))
     store.run(leases.rings_due(Queue.cpu, 1.0))
     store.run(presence.announce("w", Queue.cpu, 1, {}))
-    store.run(tokens.create_admin())
+    admin = store.run(tokens.create_admin())
+    assert admin is not None
+    store.run(admission.admit(admin, "read", Allowance(reads=1.0, admins_exempt=False)))
+    store.run(admission.usage("ann"))
+    store.run(audit.record(audit.actor(9, "ann", "t", "r"), "cancel", "x-1", "stopped", once="ann:forbidden"))
     store.run(idempotency.remember("ann", "k", b"", "x-1"))
     store.run(store_format.opening())
     seen = set()

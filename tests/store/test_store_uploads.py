@@ -8,7 +8,7 @@ import numpy as np
 
 from initshape.store import arrays, jobs, keys, uploads
 from initshape.store.jobs import JobRequest, Submitter
-from initshape.store.uploads import TakenBack
+from initshape.store.uploads import Kept, TakenBack
 from initshape.uploads import dataset_upload, init_upload
 from tests.store.desk import Desk
 
@@ -23,7 +23,7 @@ def submit(desk: Desk, job_id: str) -> None:
 
 def test_what_is_kept_is_read_back(desk: Desk) -> None:
     for upload in (DATA, INIT):
-        assert desk.store.run(uploads.keep(upload, "ann"))
+        assert desk.store.run(uploads.keep(upload, "ann")) is Kept.created
         found = desk.store.run(uploads.read_many([upload.id, "d-unknown"]))
         assert list(found) == [upload.id]
         given = found[upload.id]
@@ -42,7 +42,7 @@ def test_what_is_kept_is_read_back(desk: Desk) -> None:
 
 def test_large_content_lies_in_chunks(desk: Desk) -> None:
     large = dataset_upload({"X": np.random.default_rng(1).normal(size=(1, 1_200_000 // 2)), "y": np.ones(1)})
-    assert desk.store.run(uploads.keep(large, "ann"))
+    assert desk.store.run(uploads.keep(large, "ann")) is Kept.created
     values = desk.store.client.hgetall(keys.key("given", large.id))
     assert len([name for name in values if name.startswith(b"a:X:")]) == 2
     assert max(len(value) for value in values.values()) == arrays.CHUNK_BYTES
@@ -55,15 +55,15 @@ def test_large_content_lies_in_chunks(desk: Desk) -> None:
 
 
 def test_equal_content_is_kept_once_and_until_the_last_has_taken_it_back(desk: Desk) -> None:
-    assert desk.store.run(uploads.keep(DATA, "ann"))
-    assert not desk.store.run(uploads.keep(DATA, "ben"))
-    assert not desk.store.run(uploads.keep(DATA, "ann"))
+    assert desk.store.run(uploads.keep(DATA, "ann")) is Kept.created
+    assert desk.store.run(uploads.keep(DATA, "ben")) is Kept.known
+    assert desk.store.run(uploads.keep(DATA, "ann")) is Kept.known
     assert desk.store.run(uploads.take_back(DATA.id, "eve")) == (TakenBack.foreign, "")
     assert desk.store.run(uploads.take_back(DATA.id, "ann")) == (TakenBack.withdrawn, "")
     assert desk.store.run(uploads.take_back(DATA.id, "ann")) == (TakenBack.foreign, "")
     assert desk.store.run(uploads.take_back(DATA.id, "ben")) == (TakenBack.deleted, "")
     assert desk.store.run(uploads.take_back(DATA.id, "ben")) == (TakenBack.missing, "")
-    assert desk.store.run(uploads.keep(DATA, "ann"))
+    assert desk.store.run(uploads.keep(DATA, "ann")) is Kept.created
     assert desk.store.run(uploads.take_back(DATA.id, "eve", force=True)) == (TakenBack.deleted, "")
 
 

@@ -13,6 +13,15 @@ local dataset = call('HGET', upload, 'dataset')
 if not dataset or dataset ~= '' and call('HEXISTS', K.dataset .. dataset, 'complete') == 0 then return 'missing' end
 local pinned = call('HEXISTS', job, 'pinned') == 1
 if pinned then hold(id, false) end -- what the result before this one shared
+local payer, owner = unpack(call('HMGET', job, 'payer', 'owner'))
+if payer then release(payer, K.result .. id) end
+payer = owner
+if call('HEXISTS', K.submitters .. id, owner) == 0 then payer = call('HKEYS', K.submitters .. id)[1] or owner end
+call('HSET', job, 'payer', payer)
+charge(payer, K.result .. id, weight(upload))
+if dataset ~= '' and call('HSETNX', K.dataset .. dataset, 'payer', payer) == 1 then
+  charge(payer, K.dataset .. dataset, weight(K.dataset .. dataset))
+end
 call('RENAME', upload, K.result .. id)
 if pinned then
   call('PERSIST', K.result .. id)

@@ -1,15 +1,4 @@
--- Functions shared by every script. K (key names) and T (lifetimes) come from keys.py; ARGV[1] is the clock in
--- milliseconds, empty for the server's own. Only commands of Redis 6.2.
-
-local call = redis.call
-
-local function clock()
-  if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
-  local time = call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
-local NOW = clock()
+-- The life cycle of jobs: functions shared by every script.
 
 -- An old process that lives on beside a newer server must not touch what it would misread.
 local written = tonumber(call('GET', K.format) or '0')
@@ -209,8 +198,10 @@ end
 
 local function erase(id)
   local job = K.job .. id
+  vacate(id)
   if call('UNLINK', K.pins .. id) == 1 then settle_pins(id) end
-  local seen = call('HMGET', job, 'status', 'queue')
+  local seen = call('HMGET', job, 'status', 'queue', 'payer')
+  if seen[3] then release(seen[3], K.result .. id) end
   if seen[1] then call('ZREM', K.status .. seen[1], id) end
   if seen[2] then call('ZREM', K.waiting .. seen[2], id) end
   call('ZREM', K.index, id)
@@ -272,6 +263,7 @@ end
 
 local function settle(id, status) -- into a state in which nothing happens any more
   call('HSET', K.job .. id, 'finished', NOW)
+  vacate(id)
   move(id, status)
   tell(id)
   let_expire(id)

@@ -1,23 +1,28 @@
 -- KEYS: the job's keys.
 -- ARGV: clock, id, document, parts, queue, batch, user, submitter (JSON with priority), tags (JSON), max_seconds, mode,
 --   expected seconds, uploads that the document names, id of the HTTP request, who is to hear of the end (user:...,
---   sweep:..., or empty), where
+--   sweep:..., or empty), where, and how it is admitted: token digest ('': none), writes a second, burst, most active
+--   jobs, most stored bytes (0: any), actor, the broker's list ('': say nothing of rings)
 -- mode: submit; rerun (no document: keep the stored one, and compute again what is known)
--- -> answer (known, joined, queued, missing), status, attempt
+-- -> answer (known, joined, queued, missing; unknown: no such token, slow, crowded, stuffed: nothing was done), status,
+--   attempt, number (slow: milliseconds to wait; crowded, stuffed: what is held; queued: 1 where a ring is due)
 local id, document, parts, queue, batch, user, submitter = unpack(ARGV, 2, 8)
 local tags, seconds, mode, expected, uploads, request, hook, url = unpack(ARGV, 9, 16)
+local digest, rate, burst, most_active, most_stored, actor, broker = unpack(ARGV, 17, 23)
 local job = K.job .. id
+if digest ~= '' then
+  if not token_holds(digest) then return {'unknown', '', 0, 0} end
+  local wait = take_credit(user, 'write', tonumber(rate), tonumber(burst))
+  if wait > 0 then return {'slow', '', 0, wait} end
+end
 local seen = call('HMGET', job, 'status', 'attempt', 'known', 'queue', 'order', 'max_seconds', 'number')
 local status, attempt = seen[1], tonumber(seen[2] or '0')
 
-if not status and mode == 'rerun' then return {'missing', '', 0} end
+if not status and mode == 'rerun' then return {'missing', '', 0, 0} end
 
 local answer
 if not status then
   answer = 'queued'
-  seen[7] = call('HINCRBY', K.numbers, 'number', 1)
-  call('HSET', job, 'number', seen[7], 'attempt', 0, 'fence', 0, 'created', NOW, 'owner', user)
-  call('ZADD', K.index, seen[7], id)
 elseif status == 'queued' or status == 'running' or status == 'cancelling' then
   answer = 'joined'
 elseif status == 'succeeded' and seen[3] == '1' and mode == 'submit' and call('EXISTS', K.result .. id) == 1 then
@@ -26,7 +31,24 @@ else
   answer = 'queued'
 end
 
+if answer ~= 'known' then
+  local new = call('SISMEMBER', K.active .. user, id) == 1 and 0 or 1
+  local bound = answer == 'queued' and tonumber(most_stored) or 0
+  local excess, number = beyond(user, tonumber(most_active), new, bound, 0)
+  if excess ~= '' then
+    record(actor, mode, id, excess)
+    return {excess, status or '', attempt, number}
+  end
+  call('SADD', K.active .. user, id)
+end
+record(actor, mode, id, answer)
 tally('submitted ' .. answer)
+
+if not status then
+  seen[7] = call('HINCRBY', K.numbers, 'number', 1)
+  call('HSET', job, 'number', seen[7], 'attempt', 0, 'fence', 0, 'created', NOW, 'owner', user)
+  call('ZADD', K.index, seen[7], id)
+end
 
 -- the line depends on the priority, which a second submission of the same user may change
 if status == 'queued' then dequeue(id, seen[4]) end
@@ -43,7 +65,7 @@ end
 if answer ~= 'queued' then prolong_sources(id) end -- they may have been sent again, with a lifetime
 if answer == 'known' then
   touch(id)
-  return {answer, status, attempt}
+  return {answer, status, attempt, 0}
 end
 
 call('HDEL', job, 'doomed')
@@ -55,7 +77,7 @@ if answer == 'joined' then
     call('HDEL', job, 'stopping')
     move(id, status)
   end
-  return {answer, status, attempt}
+  return {answer, status, attempt, 0}
 end
 
 if mode == 'submit' then
@@ -74,4 +96,5 @@ for upload in string.gmatch(call('HGET', job, 'uploads') or '', '[^,]+') do call
 prolong_sources(id)
 move(id, 'queued', not status)
 enqueue(id, queue, order)
-return {answer, 'queued', attempt}
+local due = broker == '' or call('LLEN', broker) < math.min(call('ZCARD', K.waiting .. queue), math.max(1, slots(queue)))
+return {answer, 'queued', attempt, due and 1 or 0}
