@@ -76,7 +76,7 @@ bench-full: $(VENV)/.bench   ## the same with nothing extrapolated: hours
 	@$(BIN)/python -m benchmarks --full $(if $(ONLY),--only $(ONLY))
 
 docs: setup-test ## build the documentation into site/; needs no network
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "site/index.html"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: setup-test   ## style, types, import rules
 	@$(BIN)/ruff check .

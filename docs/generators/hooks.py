@@ -23,13 +23,13 @@ _SECURITY = """# Security
 * Every request below `/v1` needs `Authorization: Bearer <token>`. Tokens are stored hashed and shown once.
 * `--no-auth` serves loopback only: everyone is then `local`, an admin.
 * The server speaks plain HTTP: put a proxy with TLS in front before you open it to others
-  ([A server for a team](operate.md)).
+  ([Install for a team](install.md)).
 * Uploads are npz or CSV, never pickles, and every size is checked before what it speaks of is read.
 * The store listens on loopback or a unix socket only, with a password.
 """
 
 
-def _operate() -> str:
+def _install() -> str:
     text = (ROOT / "deploy" / "README.md").read_text()
     return re.sub(r"\]\((?!https?:|#)[^)]*\)", "]", text)
 
@@ -43,7 +43,7 @@ _PAGES: dict[str, Callable[[], str]] = {
     "reference/http.md": http.page,
     "reference/cli.md": commands.page,
     "changelog.md": _changelog,
-    "operate.md": _operate,
+    "install.md": _install,
     "security.md": lambda: _SECURITY,
 }
 _PARTS: dict[str, Callable[[], str]] = {

@@ -27,12 +27,12 @@ from initshape.spec.version import NUMERICS_VERSION
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", DEPLOY / "README.md"]
 README = PAGES[0].read_text()
-BLOCK = re.compile(r"(?:^    .*\n|^\n)+", re.MULTILINE)
+BLOCK = re.compile(r"(?:^    .*\n|^\n)+|(?<=^```sh\n)(?:(?!```).*\n)+", re.MULTILINE)
 ID = re.compile(r"\b[xs]-[a-z2-7]{26}\b")
 
 
 def shell_lines(page: Path) -> list[str]:
-    """The lines of a page's indented blocks, continued ones joined."""
+    """The lines of a page's indented and fenced blocks, continued ones joined."""
     blocks = BLOCK.findall(page.read_text())
     return [line.strip() for block in blocks for line in block.replace("\\\n", "").splitlines() if line.strip()]
 
