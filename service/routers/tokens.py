@@ -18,19 +18,19 @@ from service.access_schemas import NewToken, TokenList, TokenMade, TokenView
 from service.auth import Admin, actor
 from service.bodies import read_document
 from service.errors import BAD_REQUEST, INVALID, INVALID_PARAMETER, NOT_FOUND, TOO_LARGE, UNSUPPORTED, NotFoundError
+from service.examples import NEW_TOKENS
 from service.openapi import body, problems
 from service.services import AppServices
 
 router = APIRouter(prefix="/v1/tokens", tags=["access"])
 
-_EXAMPLES = {"a script": {"value": {"user": "ada", "role": "member", "label": "nightly sweeps"}}}
 TokenPath = Annotated[str, Path(pattern=f"^[0-9a-f]{{{ID_LENGTH}}}$", description="`id` of a token.")]
 
 
 @router.post(
     "", operation_id="create_token", status_code=201, response_description="Made; `token` is shown this once.",
     responses=problems(BAD_REQUEST, TOO_LARGE, UNSUPPORTED, INVALID, INVALID_PARAMETER, open_to_all=False),
-    openapi_extra=body("NewToken", _EXAMPLES),
+    openapi_extra=body("NewToken", NEW_TOKENS),
 )  # fmt: skip
 async def create_token(request: Request, response: Response, services: AppServices, caller: Admin) -> TokenMade:
     """Makes a token for a user. The server keeps its hash only."""

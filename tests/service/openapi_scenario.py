@@ -21,7 +21,8 @@ ORDER = (
     "get_experiment", "list_experiments", "get_result", "get_arrays", "get_array_csv", "get_dataset", "get_figure",
     "follow_experiment", "edit_experiment", "rerun_experiment", "cancel_experiment", "preview_sweep",
     "submit_sweep", "cancel_sweep", "retry_sweep", "compute", "get_sweep", "list_sweeps", "get_table",
-    "get_table_csv", "get_sweep_figure", "follow_sweep", "edit_sweep", "submit_batch", "get_webhook_secret",
+    "get_table_csv", "get_sweep_figure", "follow_sweep", "edit_sweep", "submit_batch", "get_webhook_secret", "get_me",
+    "create_token", "list_tokens", "revoke_token", "list_audit",
     "delete_sweep", "delete_experiment", "delete_uploaded_dataset", "delete_uploaded_init",
 )  # fmt: skip
 
@@ -41,11 +42,14 @@ def places(document: Json) -> dict[str, tuple[str, str, Json]]:
             for method, found in methods.items()}  # fmt: skip
 
 
-def send(api: httpx2.Client, document: Json, operation: str) -> Iterator[Sent]:
-    """Every body of an operation, or the one request of an operation without."""
+def send(api: httpx2.Client, document: Json, operation: str, made: Json) -> Iterator[Sent]:
+    """Every body of an operation, or the one request of an operation without.
+
+    `made` are path parameters that no example can know beforehand, such as ids that are drawn.
+    """
     method, path, found = places(document)[operation]
     given = examples.of(operation)
-    values = examples.ids() | given.get("parameters", {})
+    values = examples.ids() | given.get("parameters", {}) | made
     query, headers = {}, {}
     for parameter in found.get("parameters", ()):
         name = parameter["name"]

@@ -76,6 +76,7 @@ EXPECTED: dict[tuple[str, str], dict[str, int]] = {
     ("PATCH", "/v1/experiments/{experiment_id}"): OWNER,
     ("PATCH", "/v1/sweeps/{sweep_id}"): OWNER,
     ("DELETE", "/v1/sweeps/{sweep_id}"): OWNER,
+    ("GET", "/v1/webhooks/secret"): told(401, 403, 403, 403, 403),  # webhooks are off
     ("GET", "/metrics"): READ,
     ("GET", "/health/live"): OPEN,
     ("GET", "/health/ready"): told(503, 503, 503, 503, 503),  # no worker runs here
@@ -85,9 +86,7 @@ WITH_FORCE = {
     ("POST", "/v1/experiments/{experiment_id}/cancel"): FORCED,
     ("DELETE", "/v1/experiments/{experiment_id}"): FORCED,
     ("POST", "/v1/sweeps/{sweep_id}/cancel"): FORCED,
-    ("PATCH", "/v1/experiments/{experiment_id}"): told(
-        401, 403, 403, 403, 403
-    ),  # by force an admin pins, and renames nothing
+    ("PATCH", "/v1/experiments/{experiment_id}"): told(401, 403, 403, 403, 403),  # by force an admin only pins
     ("PATCH", "/v1/sweeps/{sweep_id}"): FORCED,
     ("DELETE", "/v1/sweeps/{sweep_id}"): FORCED,
     ("DELETE", "/v1/datasets/{dataset_id}"): FORCED,

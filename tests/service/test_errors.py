@@ -18,7 +18,7 @@ from service.settings import Settings
     ("method", "path", "allow"),
     [
         ("PUT", "/v1/experiments", "GET, POST"),
-        ("PATCH", "/v1/experiments/x-" + "a" * 26, "DELETE, GET"),
+        ("PUT", "/v1/experiments/x-" + "a" * 26, "DELETE, GET, PATCH"),
         ("GET", "/v1/experiments/x-" + "a" * 26 + "/cancel", "POST"),
         ("DELETE", "/v1/sweeps", "GET, POST"),
         ("POST", "/health/live", "GET"),

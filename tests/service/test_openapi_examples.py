@@ -65,6 +65,7 @@ def test_every_example_works(
         (examples.folder() / "ids.json").write_text(json.dumps(ids, indent=2) + "\n")
         examples.ids.cache_clear()
     assert examples.ids() == ids
+    made: Json = {}
     for operation in ORDER:
         if operation == "compute":
             while claimed := store.run(leases.claim("w", "cpu", lease_seconds=60.0)):
@@ -72,10 +73,12 @@ def test_every_example_works(
                     worker.claims[claim.id] = claim
                     worker.finish(claim.id)
             continue
-        for sent in send(api, document, operation):
+        for sent in send(api, document, operation, made):
             assert sent.answer.is_success, f"{operation} {sent.body}: {sent.answer.text}"
             documented = places(document)[operation][2]["responses"]
             assert str(sent.answer.status_code) in documented
+        if operation == "create_token":
+            made["token_id"] = sent.answer.json()["id"]
         if WRITE:
             _write(operation, sent.answer)
         given = examples.of(operation)
