@@ -58,6 +58,11 @@ def _least_squares_residual(dataset: Dataset) -> float:
     return relative_least_squares_residual(dataset.X, dataset.y)
 
 
+def whole(fraction: float) -> float:
+    """From the fraction of a flow to that of the run that it is the largest part of."""
+    return 0.2 + 0.75 * fraction
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """One network to train as `experiment.flow` says. **Shape**: theta (P,), targets (d,).
@@ -78,7 +83,7 @@ class Task:
 
     def on_block(self, state: FlowProgress) -> None:
         """Passes the progress of a flow on."""
-        self.report(Progress("flow", 0.2 + 0.75 * state.fraction, state.time, state.steps, state.relative_residual))
+        self.report(Progress("flow", whole(state.fraction), state.time, state.steps, state.relative_residual))
 
     @property
     def coordinates(self) -> list[int]:

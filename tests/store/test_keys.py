@@ -10,6 +10,7 @@ import pytest
 
 from initshape.store import (
     Queue,
+    checkpoints,
     idempotency,
     jobs,
     keys,
@@ -23,7 +24,9 @@ from initshape.store import (
     webhooks,
 )
 from initshape.store import format as store_format
+from initshape.store.checkpoints import Checkpoint
 from initshape.store.jobs import JobRequest, Submitter
+from initshape.store.leases import Finish
 from initshape.store.operation import source
 from initshape.store.records import Hook
 from initshape.uploads import dataset_upload
@@ -68,6 +71,8 @@ def test_the_database_holds_only_declared_keys_of_the_declared_type(desk: Desk) 
     store.run(leases.finish(claim.id, claim.fence, "converged"))
     claim = desk.claim_one()
     store.run(results.upload(claim.id, claim.fence, b"{}", {"w": np.ones(2)}))
+    assert store.run(checkpoints.save(claim.id, claim.fence, Checkpoint(b"state", {}, 1))) is Finish.accepted
+    store.client.hset(keys.key("saving", claim.id, 7), "digest", "a worker that died while it saved")
     store.run(leases.rings_due(Queue.cpu, 1.0))
     store.run(presence.announce("w", Queue.cpu, 1, {}))
     store.run(tokens.create_admin())

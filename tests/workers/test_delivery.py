@@ -114,7 +114,7 @@ def test_a_result_waits_for_room(own_server: RedisServer) -> None:
 def test_compute_follows_the_most_patient_submitter(store: Store) -> None:
     claim = claimed(store)
     assert claim.document is not None
-    answer = compute(Claim(claim.id, claim.fence, 3, claim.document, 123.0), lambda progress: None, Shelf(store))
+    answer = compute(store, Claim(claim.id, claim.fence, 3, claim.document, 123.0), lambda progress: None, Shelf(store))
     assert isinstance(answer, Computed)
     assert b'"attempt":3' in answer.document
     assert answer.outcome == "converged"
@@ -128,11 +128,11 @@ def test_compute_explains_what_broke(store: Store) -> None:
     def run_out(progress: object) -> None:
         raise MemoryError("Unable to allocate 9 TiB")
 
-    answer = compute(claim, run_out, Shelf(store))
+    answer = compute(store, claim, run_out, Shelf(store))
     assert isinstance(answer, JobError)
     assert answer.code == "out_of_memory"
     assert "'dimension': 20" in answer.detail
-    lost = compute(Claim(claim.id, claim.fence, 1, None, 1.0), lambda progress: None, Shelf(store))
+    lost = compute(store, Claim(claim.id, claim.fence, 1, None, 1.0), lambda progress: None, Shelf(store))
     assert isinstance(lost, JobError)
     assert lost.code == "internal"
 
