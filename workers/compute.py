@@ -24,6 +24,7 @@ from initshape.store.documents import encode
 from initshape.store.leases import Claim
 from initshape.store.tallies import NOTHING, Facts
 from workers.checkpoints import Keeper
+from workers.memory import ran_out
 from workers.uploads import Shelf, UploadGoneError
 from workers.watch import Abandoned
 
@@ -153,13 +154,7 @@ def _explain(error: Exception, claim: Claim) -> JobError:
     logger.error("%s broke", claim.id, exc_info=error, extra=claim.trace)
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
-        dataset = (claim.document or {}).get("dataset", {})
-        sizes = {name: dataset[name] for name in ("dimension", "samples") if name in dataset}
-        return JobError(
-            code="out_of_memory",
-            detail=f"The job needs more memory than this worker has: {text[:300]} (sizes: {sizes}).",
-            advice="Ask for a smaller dimension or fewer samples.",
-        )
+        return ran_out(text[:300], claim.document)
     return JobError(
         code="internal",
         detail=f"The computation broke: {text[:500]}.",

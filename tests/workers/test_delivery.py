@@ -131,7 +131,7 @@ def test_compute_explains_what_broke(store: Store) -> None:
     answer = compute(store, claim, run_out, Shelf(store))
     assert isinstance(answer, JobError)
     assert answer.code == "out_of_memory"
-    assert "'dimension': 20" in answer.detail
+    assert "dimension 20" in answer.detail
     lost = compute(store, Claim(claim.id, claim.fence, 1, None, 1.0), lambda progress: None, Shelf(store))
     assert isinstance(lost, JobError)
     assert lost.code == "internal"
