@@ -97,6 +97,15 @@ class Factory:
         until(lambda: self.read(job_id).status.terminal)
         return self.read(job_id)
 
+    def restart_redis(self, down: float) -> None:
+        """SIGKILL, and the same server again after so many seconds."""
+        os.kill(self.server.pid, signal.SIGKILL)
+        self.server._process.wait()
+        time.sleep(down)
+        command = [self.server.binary, self.server.directory / "redis.conf"]
+        with (self.server.directory / "server.log").open("ab") as log:
+            self.server._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.server.directory)
+
     def log(self, name: str = "first") -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")
 

@@ -13,10 +13,11 @@ import pytest
 
 from initshape.spec.experiment import Experiment
 from initshape.spec.status import Status
-from initshape.store import Queue, Store, presence, results
+from initshape.store import Queue, Store, StoreUnavailableError, presence, results
 from initshape.store.documents import encode
 from initshape.store.jobs import JobRequest
 from initshape.store.keys import key
+from initshape.store.leases import LEASE_SECONDS
 from initshape.store.server import RedisServer
 from tests.sameness import assert_same_document
 from tests.workers.factory import Factory, long_flow, stop, until
@@ -106,6 +107,26 @@ def test_a_damaged_checkpoint_is_ignored(factory: Factory) -> None:
     assert (record.status, record.attempt) == (Status.succeeded, 2)
     assert assert_as_quiet(factory, request) is None
     assert f"{name}: the checkpoint is ignored" in factory.log()
+
+
+def test_a_killed_redis_restarts_nothing(factory: Factory) -> None:
+    """Down for longer than a lease: the flow goes on meanwhile, and is finished by its first attempt, to the bit."""
+    request = long_flow(4)
+    name = factory.submit(request)
+    saved(factory, name)
+    factory.restart_redis(down=LEASE_SECONDS + 1.5)
+    until(lambda: alive(factory.store))
+    record = factory.ended(name)
+    assert (record.status, record.attempt) == (Status.succeeded, 1)
+    assert [attempt.how for attempt in record.attempts] == ["finished"]
+    assert assert_as_quiet(factory, request) is None
+
+
+def alive(store: Store) -> bool:
+    try:
+        return store.run(presence.slots_alive(Queue.cpu)) >= 0
+    except StoreUnavailableError:
+        return False
 
 
 def test_a_worker_that_must_go_saves_first(factory: Factory) -> None:
