@@ -97,6 +97,7 @@ class RadauStepper:
         """All that it carries from step to step; `start` is the state at time 0. Call it after a step."""
         assert self._last is not None  # noqa: S101 - see above
         numbers = {
+            "atol": self._atol,
             "step": self._step,
             "last_error": self._last_error,
             "last_size": self._last.size,
@@ -113,11 +114,12 @@ class RadauStepper:
         state, residual = unpacked("state", arrays, start), part(arrays, "residual", self.residual)
         Z = part(arrays, "last_Z", np.empty((self.tableau.stages, samples)))
         basis, values = part(arrays, "basis", np.empty((samples, samples))), part(arrays, "values", np.empty(samples))
-        step, error, size, stale = (scalar(arrays, name) for name in ("step", "last_error", "last_size", "stale"))
+        names = ("atol", "step", "last_error", "last_size", "stale")
+        atol, step, error, size, stale = (scalar(arrays, name) for name in names)
         effort = {name: scalar(arrays, name) for name in self.effort}
         self.state, self.residual, self._last = state, residual, Step(size, Z, state, residual)
         self._basis, self._values, self._stale = basis, values, stale
-        self._step, self._last_error, self.effort = step, error, effort
+        self._atol, self._step, self._last_error, self.effort = atol, step, error, effort
 
     def _first_step(self, longest: float) -> float:
         """A fraction of the way to where the maps bend, or of the fastest relaxation time."""
