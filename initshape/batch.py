@@ -10,6 +10,7 @@ from initshape.run import Prepared, RunOutput, conclude, prepare
 from initshape.simulate import Progress, Task
 from initshape.simulate_many import PASSES_THROUGH, simulate_many
 from initshape.spec.experiment import Experiment
+from initshape.training.checkpoint import NOWHERE, Checkpoints
 
 
 def _unwatched(_: Progress) -> None:
@@ -23,6 +24,7 @@ class Cell:
     experiment: Experiment
     id: str = ""
     report: Callable[[Progress], None] = field(default=_unwatched)
+    checkpoints: Checkpoints = NOWHERE
 
 
 def run_many(
@@ -40,7 +42,7 @@ def run_many(
     def tasks() -> Iterator[tuple[int, Task | BaseException | None]]:
         for number, cell in enumerate(cells):
             try:
-                prepared = prepare(cell.experiment, cell.report, near)
+                prepared = prepare(cell.experiment, cell.report, near, cell.checkpoints)
             except PASSES_THROUGH:
                 raise
             except BaseException as error:  # noqa: BLE001 - the answer of this cell, not the end of the others

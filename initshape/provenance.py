@@ -9,13 +9,13 @@ import socket
 from importlib import metadata
 from pathlib import Path
 
-from initshape.spec.result import Provenance
+from initshape.spec.result import Provenance, Resumed
 from initshape.spec.version import NUMERICS_VERSION
 
 _PACKAGES = ("initshape", "jax", "jaxlib", "numpy", "scipy")
 
 
-def provenance(device: str) -> Provenance:
+def provenance(device: str, resumed: Resumed | None = None) -> Provenance:
     """The provenance of a computation on `device` in this process."""
     return Provenance(
         numerics_version=NUMERICS_VERSION,
@@ -24,6 +24,7 @@ def provenance(device: str) -> Provenance:
         dtype="float64",
         host=socket.gethostname(),
         commit=_commit(),
+        resumed=resumed,
     )
 
 

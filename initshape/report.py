@@ -22,7 +22,16 @@ from initshape.regularizers.directions import misclassification
 from initshape.spec.experiment import Experiment
 from initshape.spec.flow import GradientDescent, GradientFlow
 from initshape.spec.outcome import Exactness, Outcome
-from initshape.spec.result import ArrayInfo, ComparisonReport, Completion, Condition, FitReport, FlowReport, Result
+from initshape.spec.result import (
+    ArrayInfo,
+    ComparisonReport,
+    Completion,
+    Condition,
+    FitReport,
+    FlowReport,
+    Result,
+    Resumed,
+)
 
 if TYPE_CHECKING:
     from initshape.training.settings import FlowSolution
@@ -97,7 +106,7 @@ def result_of(computation: Computation, arrays: Mapping[str, NDArray[Any]], id: 
         regime=None if w is None else comparison.regime(w, of, dict(fits), directions=computation.classifies),
         notes=notes(computation.model, flow, tuple(fits)) + computation.notes,
         citations=_citations(computation.experiment, fits),
-        provenance=provenance(_device(computation.solution)),
+        provenance=provenance(_device(computation.solution), _resumed(computation.solution)),
         arrays={name: ArrayInfo(shape=value.shape, dtype=str(value.dtype)) for name, value in arrays.items()},
     )
 
@@ -259,6 +268,13 @@ def _device(solution: FlowSolution | None) -> str:
     from initshape.flows.device import device_name
 
     return device_name()
+
+
+def _resumed(solution: FlowSolution | None) -> Resumed | None:
+    """Whose checkpoint it was is for whoever kept it to say."""
+    if solution is None or solution.resumed_from is None:
+        return None
+    return Resumed(attempt=None, step=solution.resumed_from)
 
 
 def _citations(experiment: Experiment, fits: Mapping[str, Fit]) -> tuple[str, ...]:

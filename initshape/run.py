@@ -22,6 +22,7 @@ from initshape.simulate import Progress, Task, feasible, simulate
 from initshape.spec.defaults import LOG_TRAIN_LOSS
 from initshape.spec.experiment import Experiment
 from initshape.spec.result import Result
+from initshape.training.checkpoint import NOWHERE, Checkpoints
 
 if TYPE_CHECKING:
     from initshape.flows import FlowSolution
@@ -49,15 +50,27 @@ class Prepared:
     task: Task | None
 
 
-def run(experiment: Experiment, on_progress: Callable[[Progress], None] | None = None, *, id: str = "") -> RunOutput:
-    """Fits, simulates and compares. `on_progress` is called between compiled blocks; what it raises stops the run."""
+def run(
+    experiment: Experiment,
+    on_progress: Callable[[Progress], None] | None = None,
+    *,
+    id: str = "",
+    checkpoints: Checkpoints = NOWHERE,
+) -> RunOutput:
+    """Fits, simulates and compares. `on_progress` is called between compiled blocks; what it raises stops the run.
+
+    `checkpoints` are those of the simulation; whatever else there is to do is done again.
+    """
     report = on_progress or (lambda progress: None)
-    prepared = prepare(experiment, report)
+    prepared = prepare(experiment, report, checkpoints=checkpoints)
     return conclude(prepared, None if prepared.task is None else simulate(prepared.task), report, id)
 
 
 def prepare(
-    experiment: Experiment, report: Callable[[Progress], None], neighbours: Neighbours | None = None
+    experiment: Experiment,
+    report: Callable[[Progress], None],
+    neighbours: Neighbours | None = None,
+    checkpoints: Checkpoints = NOWHERE,
 ) -> Prepared:
     """The data set, the initial network and theory's answers; fits begin where `neighbours` point."""
     report(Progress("dataset", 0.0))
@@ -76,7 +89,9 @@ def prepare(
     if experiment.flow.kind != "none" and feasible(experiment, dataset):
         # Targets are opaque to the flow: it only measures how far it is from them.
         targets = {name: found.w for name, found in fits.items() if found.w is not None}
-        task = Task(experiment, dataset, model, theta, targets, report, known=fits.get("implicit"))
+        task = Task(
+            experiment, dataset, model, theta, targets, report, known=fits.get("implicit"), checkpoints=checkpoints
+        )
     return Prepared(experiment, dataset, model, theta, fits, task)
 
 

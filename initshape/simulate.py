@@ -19,6 +19,7 @@ from initshape.spec.experiment import Experiment
 from initshape.spec.feasibility import INCONSISTENT, relative_least_squares_residual
 from initshape.spec.flow import GradientDescent, GradientFlow
 from initshape.spec.outcome import Outcome
+from initshape.training.checkpoint import NOWHERE, Checkpoints
 from initshape.training.settings import FlowProgress, FlowSettings, FlowSolution
 
 if TYPE_CHECKING:
@@ -57,10 +58,16 @@ def _least_squares_residual(dataset: Dataset) -> float:
     return relative_least_squares_residual(dataset.X, dataset.y)
 
 
+def whole(fraction: float) -> float:
+    """From the fraction of a flow to that of the run that it is the largest part of."""
+    return 0.2 + 0.75 * fraction
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """One network to train as `experiment.flow` says. **Shape**: theta (P,), targets (d,).
 
+    `checkpoints` are kept by every method but `limit`, which integrates nothing, and lanes (`simulate_many`).
     `known`, theory's answer, is for `integrator: limit`, which is that answer, and for `dual`, which would look for it
     to know how small its errors must be. No simulation sees it.
     """
@@ -72,10 +79,11 @@ class Task:
     targets: Mapping[str, Vector]
     report: Callable[[Progress], None]
     known: Fit | None = None
+    checkpoints: Checkpoints = NOWHERE
 
     def on_block(self, state: FlowProgress) -> None:
         """Passes the progress of a flow on."""
-        self.report(Progress("flow", 0.2 + 0.75 * state.fraction, state.time, state.steps, state.relative_residual))
+        self.report(Progress("flow", whole(state.fraction), state.time, state.steps, state.relative_residual))
 
     @property
     def coordinates(self) -> list[int]:
@@ -103,6 +111,7 @@ def simulate(task: Task) -> FlowSolution:
             on_progress=on_block,
             constraints=constraints_of(dataset),
             limit=None if task.known is None or task.known.outcome is not Outcome.converged else task.known.state,
+            checkpoints=task.checkpoints,
         )
     from initshape.flows import integrate
     from initshape.flows.gradient_descent import descend
@@ -110,7 +119,14 @@ def simulate(task: Task) -> FlowSolution:
 
     if isinstance(experiment.flow, GradientDescent):
         settings = _descent_settings(experiment, experiment.flow)
-        return descend(*arguments, settings, observers=targets, coordinates=coordinates, on_progress=on_block)
+        return descend(
+            *arguments,
+            settings,
+            observers=targets,
+            coordinates=coordinates,
+            on_progress=on_block,
+            checkpoints=task.checkpoints,
+        )
     assert isinstance(experiment.flow, GradientFlow)  # noqa: S101 - run() simulates nothing for `none`
     if experiment.loss.kind != "square":
         return integrate_margin(
@@ -120,9 +136,17 @@ def simulate(task: Task) -> FlowSolution:
             observers=targets,
             coordinates=coordinates,
             on_progress=on_block,
+            checkpoints=task.checkpoints,
         )
     options = flow_settings(experiment, experiment.flow)
-    return integrate(*arguments, options, observers=targets, coordinates=coordinates, on_progress=on_block)
+    return integrate(
+        *arguments,
+        options,
+        observers=targets,
+        coordinates=coordinates,
+        on_progress=on_block,
+        checkpoints=task.checkpoints,
+    )
 
 
 def flow_settings(experiment: Experiment, flow: GradientFlow) -> FlowSettings:

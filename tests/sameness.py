@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOLERANCE = 1e-10
-EFFORT = frozenset({"seconds", "compile_seconds", "attempt"})
+EFFORT = frozenset({"seconds", "compile_seconds", "attempt", "resumed"})
 """How much work it was, and not what came out; for fits also `iterations`."""
 
 

@@ -2,7 +2,7 @@
 heartbeat thread stands still although the computation is sound.
 
 The parent then renews the lease, for as long as the child works (a frozen or hung child uses no processor time, so its
-lease expires), and enforces cancel and deadline from outside.
+lease expires), and enforces cancel, deadline and the memory limit from outside.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from initshape.store import Store, leases
+from initshape.store import Store, jobs, leases
 from initshape.store.leases import Finish, Held
+from workers.memory import HEADROOM, SLACK, OomKills, held_bytes, limit_bytes, ran_out, too_much
 from workers.patience import Patience, late
 
 logger = logging.getLogger(__name__)
@@ -39,9 +40,12 @@ class Backstop:
         self._patience = patience or Patience()
         self._end = end
         self._worked: dict[int, float] = {}
+        self._oom_kills = OomKills()
+        self._largest = limit_bytes() + HEADROOM + SLACK
 
     def tick(self) -> None:
         """One look at the leases of the children. Errors: StoreError."""
+        self._oom_kills.look()
         held = self._store.run(leases.held_by(self._worker))
         seen: dict[int, float] = {}
         for lease in held:
@@ -54,6 +58,10 @@ class Backstop:
         self._worked = seen
 
     def _look_after(self, lease: Held, pid: int, held: Sequence[Held], working: bool) -> None:
+        if lease.begun and (why := self._out_of_memory(pid)):
+            error = ran_out(why, self._store.run(jobs.document(lease.id)))
+            self._stop(lease, pid, held, self._store.run(leases.fail(lease.id, lease.fence, error)))
+            return
         starved = working and lease.left < leases.LEASE_SECONDS / 2
         if lease.begun and starved and lease.ran > self._patience.until(lease.max_seconds):
             error = late(lease.ran, lease.max_seconds)
@@ -62,6 +70,13 @@ class Backstop:
             self._stop(lease, pid, held, self._store.run(leases.stopped(lease.id, lease.fence)))
         elif starved:
             self._store.run(leases.renew(lease.id, lease.fence))
+
+    def _out_of_memory(self, pid: int) -> str | None:
+        memory = held_bytes(pid)
+        if memory > self._largest:
+            return too_much(memory)
+        # Gone, just when the kernel killed somebody for memory.
+        return "the system had none left and ended it" if memory == 0 and self._oom_kills.lately else None
 
     def _stop(self, lease: Held, pid: int, held: Sequence[Held], answer: Finish) -> None:
         """Ends the child that is at this job; what waits in it for its turn goes back to the queue first."""

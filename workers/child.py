@@ -10,7 +10,8 @@ import time
 from typing import Final
 
 from initshape.store import Queue, Store, StoreSettings
-from workers import cpu, gpu
+from workers import cpu, gpu, memory
+from workers.departure import departure
 from workers.settings import QUEUE_VARIABLE
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ def store() -> Store:
 
 def prepare() -> None:
     """Takes its core or device, and imports what a job needs, so that the first job does not pay for it."""
+    departure.listen()
     if os.environ.get(QUEUE_VARIABLE, Queue.cpu) == Queue.gpu:
         try:
             logger.info("devices: %s", gpu.devices())
@@ -37,3 +39,5 @@ def prepare() -> None:
         logger.info("core: %s", cpu.own_a_core())
     for module in ("initshape.run", "initshape.flows"):
         importlib.import_module(module)
+    if os.environ.get(QUEUE_VARIABLE, Queue.cpu) != Queue.gpu:
+        logger.info("memory: at most %s bytes", memory.bind())

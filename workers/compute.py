@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 from initshape.batch import Cell, run_many
 from initshape.regularizers import Neighbours
 from initshape.run import RunOutput, run
+from initshape.simulate import Progress, whole
 from initshape.spec.experiment import Experiment
 from initshape.spec.outcome import Outcome
 from initshape.spec.problem import JobError
 from initshape.spec.result import Result
 from initshape.spec.uploaded import named_by
+from initshape.store import Store
 from initshape.store.documents import encode
 from initshape.store.leases import Claim
 from initshape.store.tallies import NOTHING, Facts
+from workers.checkpoints import Keeper
+from workers.memory import ran_out
 from workers.uploads import Shelf, UploadGoneError
 from workers.watch import Abandoned
 
@@ -38,24 +42,25 @@ class Computed:
     facts: Facts = NOTHING
 
 
-def compute(claim: Claim, on_progress: Callable[[Any], None], shelf: Shelf) -> Computed | JobError:
-    """Runs the experiment of a claim, with what it has uploaded from the shelf.
+def compute(store: Store, claim: Claim, on_progress: Callable[[Any], None], shelf: Shelf) -> Computed | JobError:
+    """Runs the experiment of a claim, with what it has uploaded from the shelf, from the checkpoint that there may be.
 
     Numerical trouble is part of the result; an Abandoned goes through.
     """
     try:
         experiment = _experiment(claim, shelf)
-        return (
-            experiment
-            if isinstance(experiment, JobError)
-            else _computed(claim, run(experiment, on_progress, id=claim.id))
-        )
+        if isinstance(experiment, JobError):
+            return experiment
+        keeper = Keeper(store, claim)
+        checkpoints = keeper.checkpoints()
+        report = _from_where_it_stood(on_progress, keeper)
+        return _computed(claim, run(experiment, report, id=claim.id, checkpoints=checkpoints), keeper)
     except Exception as error:  # noqa: BLE001 - whatever breaks becomes the job's error object, never the worker's end
         return _explain(error, claim)
 
 
 def compute_many(
-    claims: Sequence[Claim], reports: Sequence[Callable[[Any], None]], shelf: Shelf
+    store: Store, claims: Sequence[Claim], reports: Sequence[Callable[[Any], None]], shelf: Shelf
 ) -> Iterator[tuple[int, Computed | JobError | Abandoned]]:
     """The same for claims of one shape, which share what they can; each comes with its number as soon as it ends.
 
@@ -63,6 +68,7 @@ def compute_many(
     What fits of one claim have learnt serves those of the next one in this process.
     """
     order: list[int] = []
+    keepers = [Keeper(store, claim) for claim in claims]
     unread: list[tuple[int, JobError]] = []
 
     def cells() -> Iterator[Cell]:
@@ -75,13 +81,15 @@ def compute_many(
                 unread.append((number, experiment))
                 continue
             order.append(number)
-            yield Cell(experiment, claim.id, report)
+            keeper = keepers[number]
+            checkpoints = keeper.checkpoints()
+            yield Cell(experiment, claim.id, _from_where_it_stood(report, keeper), checkpoints)
 
     for place, end in run_many(cells(), _neighbours()):
         number = order[place]
         yield from _taken(unread)
         if isinstance(end, RunOutput):
-            yield number, _computed(claims[number], end)
+            yield number, _computed(claims[number], end, keepers[number])
         elif isinstance(end, Abandoned):
             yield number, end
         elif isinstance(end, Exception):
@@ -109,8 +117,17 @@ def _experiment(claim: Claim, shelf: Shelf) -> Experiment | JobError:
     return Experiment.model_validate_json(encode({**claim.document, "stop": stop}), context=uploads)
 
 
-def _computed(claim: Claim, output: RunOutput) -> Computed:
-    provenance = output.result.provenance.model_copy(update={"attempt": claim.attempt})
+def _from_where_it_stood(report: Callable[[Any], None], keeper: Keeper) -> Callable[[Progress], None]:
+    """What an attempt that goes on does again before the flow (data, fits) is no step back."""
+    if keeper.fraction == 0.0:
+        return report
+    stood = whole(keeper.fraction)
+    return lambda progress: report(replace(progress, fraction=max(progress.fraction, stood)))
+
+
+def _computed(claim: Claim, output: RunOutput, keeper: Keeper) -> Computed:
+    made = output.result.provenance
+    provenance = made.model_copy(update={"attempt": claim.attempt, "resumed": keeper.mark(made.resumed)})
     result = output.result.model_copy(update={"provenance": provenance})
     return Computed(
         document=result.model_dump_json().encode(),
@@ -137,13 +154,7 @@ def _explain(error: Exception, claim: Claim) -> JobError:
     logger.error("%s broke", claim.id, exc_info=error, extra=claim.trace)
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
-        dataset = (claim.document or {}).get("dataset", {})
-        sizes = {name: dataset[name] for name in ("dimension", "samples") if name in dataset}
-        return JobError(
-            code="out_of_memory",
-            detail=f"The job needs more memory than this worker has: {text[:300]} (sizes: {sizes}).",
-            advice="Ask for a smaller dimension or fewer samples.",
-        )
+        return ran_out(text[:300], claim.document)
     return JobError(
         code="internal",
         detail=f"The computation broke: {text[:500]}.",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from initshape.spec.problem import JobError
-from initshape.store import ResultTooLargeError, Store, StoreFullError, StoreUnavailableError, leases
+from initshape.store import ResultTooLargeError, Store, StoreError, StoreFullError, StoreUnavailableError, leases
 from initshape.store.leases import Claim, Finish
 from initshape.store.operation import Operation
 from initshape.store.publish import publish
@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 RETRY_SECONDS: Final = 0.5
 FULL_TRIES: Final = 20
+"""After so many the result may be too large for what is left. The word of a failure needs next to no room: where
+even that is refused, the server takes nothing at all, and the result waits like in an outage."""
 
 
 def deliver(
@@ -35,19 +37,23 @@ def deliver(
         return _insist(store, lambda: leases.stopped(claim.id, claim.fence), watch).value
     if isinstance(what, JobError):
         return f"{what.code}, {_insist(store, lambda: leases.fail(claim.id, claim.fence, what), watch).value}"
+    begin = None if following is None else following.beginning()
     try:
-        begin = None if following is None else following.beginning()
         published = _insist(
             store,
             lambda: publish(
                 claim.id, claim.fence, what.document, what.arrays, what.outcome, what.known, begin, what.facts
             ),
             watch,
+            FULL_TRIES,
         )
     except ResultTooLargeError as error:
         return deliver(store, claim, _too_large(str(error)), watch)
     except StoreFullError as error:
-        return deliver(store, claim, _full(str(error)), watch)
+        try:
+            return f"no room, {store.run(leases.fail(claim.id, claim.fence, _full(str(error)))).value}"
+        except StoreError:
+            return deliver(store, claim, what, watch, following)
     if following is not None:
         following.turn = published.turn
     if published.end is Finish.missing:
@@ -55,8 +61,8 @@ def deliver(
     return f"{what.outcome}, {published.end.value}"
 
 
-def _insist(store: Store, operation: Callable[[], Operation[T]], watch: Watch) -> T:
-    """Runs an operation again and again while Redis is away."""
+def _insist(store: Store, operation: Callable[[], Operation[T]], watch: Watch, full_tries: int | None = None) -> T:
+    """Runs an operation again and again while Redis is away or full. Errors: StoreFullError after `full_tries`."""
     full = 0
     while True:
         try:
@@ -65,7 +71,7 @@ def _insist(store: Store, operation: Callable[[], Operation[T]], watch: Watch) -
             logger.warning("the result waits: %s", error, extra=watch.claim.trace)
         except StoreFullError:
             full += 1
-            if full == FULL_TRIES:
+            if full == full_tries:
                 raise
         watch.check()
         time.sleep(RETRY_SECONDS)

@@ -27,6 +27,7 @@ from typing import Final, Self
 from initshape.store import Store, StoreError, leases
 from initshape.store.leases import Claim, Finish
 from initshape.store.operation import Operation
+from workers.departure import departure
 from workers.patience import Patience, late
 from workers.watch import Watch, give_back
 
@@ -121,12 +122,15 @@ class Heartbeat:
             watch.hear(renewal, now)
 
     def _release(self, now: float) -> None:
-        """What waits goes where it is wanted: to its end if it was cancelled, back if its turn is long in coming."""
+        """What waits goes where it is wanted: to its end if it was cancelled, back if its turn is long in coming.
+
+        Back, too, where this process has to go.
+        """
         with self._lock:
             stopped = [watch for watch in self._others() if watch.stop is not None]
             for watch in stopped:
                 watch.leave(watch.stop)
-            slow = any(watch.ran(now) > self._patience.turn for watch in self.watches)
+            slow = departure.begun or any(watch.ran(now) > self._patience.turn for watch in self.watches)
             waiting = self._others() if slow else []
         for watch in stopped:
             if watch.stop is not None and watch.stop.cancelled:

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from initshape.spec.problem import JobError
-from initshape.store import Queue, Store, StoreUnavailableError, leases
+from initshape.store import Queue, Store, StoreError, StoreUnavailableError, leases
 from initshape.store.leases import Claim
 from workers.compute import Computed, compute, compute_many
 from workers.delivery import deliver
+from workers.departure import departure
 from workers.heartbeat import Heartbeat
 from workers.uploads import Shelf
-from workers.watch import Abandoned, Watch
+from workers.watch import Abandoned, Departing, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +33,11 @@ the times that are expected are those of one core."""
 
 
 def work_while_there_is_any(store: Store, worker: str, queue: str, seconds: float = LOOP_SECONDS) -> bool:
-    """Runs jobs one after the other. True where the time is over and more may wait."""
+    """Runs jobs one after the other. True where the time is over and more may wait; never when the worker must go."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
+        if departure.begun:
+            return False
         try:
             claims = store.run(leases.claim(worker, queue, *batch_of(queue)))
         except StoreUnavailableError as error:
@@ -56,20 +59,20 @@ def batch_of(queue: str) -> tuple[int, float]:
 def run_batch(store: Store, claims: Sequence[Claim]) -> None:
     """The jobs of one claim, each to its own end, whatever that is."""
     with Heartbeat(store, claims) as heartbeat:
-        for number, outcome in _computed(claims, heartbeat.watches, _shelf(store)):
+        for number, outcome in _computed(store, claims, heartbeat.watches, _shelf(store)):
             following = next((watch for watch in heartbeat.watches if watch.waits), None)
             _end(store, heartbeat.watches[number], outcome, following)
 
 
 def _computed(
-    claims: Sequence[Claim], watches: Sequence[Watch], shelf: Shelf
+    store: Store, claims: Sequence[Claim], watches: Sequence[Watch], shelf: Shelf
 ) -> Iterator[tuple[int, Computed | JobError | Abandoned]]:
     if len(claims) > 1:
-        yield from compute_many(claims, [watch.on_progress for watch in watches], shelf)
+        yield from compute_many(store, claims, [watch.on_progress for watch in watches], shelf)
         return
     (claim,), (watch,) = claims, watches
     try:
-        yield 0, compute(claim, watch.on_progress, shelf)
+        yield 0, compute(store, claim, watch.on_progress, shelf)
     except Abandoned as stop:
         yield 0, stop
 
@@ -84,7 +87,9 @@ def _end(store: Store, watch: Watch, outcome: Computed | JobError | Abandoned, f
     claim, ran = watch.claim, watch.ran(time.monotonic())
     watch.computed()
     try:
-        if isinstance(outcome, Abandoned) and not outcome.cancelled:
+        if isinstance(outcome, Departing):
+            ended = _hand_over(store, claim)
+        elif isinstance(outcome, Abandoned) and not outcome.cancelled:
             ended = outcome.how
         else:
             ended = deliver(store, claim, outcome, watch, following)
@@ -92,3 +97,10 @@ def _end(store: Store, watch: Watch, outcome: Computed | JobError | Abandoned, f
         ended = stop.how
     watch.leave()
     logger.info("ended: %s", ended, extra={**claim.trace, "seconds": round(max(ran, 0.0), 3)})
+
+
+def _hand_over(store: Store, claim: Claim) -> str:
+    try:
+        return f"handed over, {store.run(leases.hand_over(claim.id, claim.fence))}"
+    except StoreError as error:
+        return f"its lease will expire, it could not be handed over: {error}"

@@ -16,6 +16,7 @@ class Patience:
     parent    the same for the parent process, which acts where the child's own thread cannot
     turn      of one job, before those that wait for theirs behind it are given back
     life      without progress and without work for the processor: the computation hangs
+    farewell  from the word that a worker must go to the hand-over of what has not been handed over by then
     deadline  beyond 1.2 max_seconds: the fits and the compiler are not in max_seconds
     """
 
@@ -24,6 +25,7 @@ class Patience:
     parent: float = 1.3
     turn: float = 2.0
     life: float = 120.0
+    farewell: float = 4.0
     deadline: float = 30.0
 
     def until(self, max_seconds: float) -> float:

@@ -11,6 +11,12 @@ from initshape.store import StoreSettings
 QUEUE_VARIABLE: Final = "INITSHAPE_WORKER_QUEUE"
 
 
+def checkpoint_seconds() -> tuple[float, float]:
+    """INITSHAPE_CHECKPOINT_SECONDS: when a flow is first saved, and how long at least until the next time."""
+    given = os.environ.get("INITSHAPE_CHECKPOINT_SECONDS")
+    return (10.0, 20.0) if given is None else (float(given), float(given))
+
+
 def compilation_cache() -> Path:
     """INITSHAPE_COMPILATION_CACHE, else a directory of this user: whoever can write to it can run code in workers."""
     if given := os.environ.get("INITSHAPE_COMPILATION_CACHE"):

@@ -12,6 +12,7 @@ from typing import Any, Final
 from initshape.store import Store, StoreError, leases
 from initshape.store.leases import Claim, Renewal, Turn
 from initshape.store.operation import Script
+from workers.departure import departure
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,13 @@ class Abandoned(BaseException):
         super().__init__(how)
         self.how = how
         self.cancelled = cancelled
+
+
+class Departing(Abandoned):
+    """The worker must go, and another one is to go on with the job."""
+
+    def __init__(self) -> None:
+        super().__init__("handed over", cancelled=False)
 
 
 class Watch:
@@ -60,6 +68,8 @@ class Watch:
 
         Costs no round trip but the first time in a batch, when the store is told that the job begins.
         """
+        if departure.begun:
+            raise Departing
         if self.waits:
             self._begin()
         told = {name: _plain(value) for name, value in vars(progress).items()}

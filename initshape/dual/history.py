@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from initshape.dual.drift import TwoLayerDrift
 from initshape.dual.parameters import parameters
+from initshape.dual.snapshot import packed, unpacked
 from initshape.dual.system import DualSystem
 from initshape.dual.tableau import Tableau
 from initshape.models import Diagonal
 from initshape.regularizers.base import AbstractMirrorState, Array
 from initshape.regularizers.deep import DeepState
+from initshape.training.checkpoint import Arrays, SnapshotError, part, scalar
 from initshape.training.trajectory import Recorder, Rows, joined
 
 NUMBERS_AT_ONCE = 2**15
@@ -126,6 +129,34 @@ class History:
         if times:
             following = self._recorder.add(np.array(times), _standing_for(np.array(times)))
             self._next = self._next if following is None else following
+
+    def snapshot(self, start: AbstractMirrorState) -> Arrays:
+        """All steps, for a run that goes on elsewhere; `start` is the state at time 0."""
+        arrays = self._recorder.snapshot() | {"next_save": np.asarray(self._next)}
+        arrays["legs"] = np.array([(leg.began, leg.size) for leg in self._legs]).reshape(-1, 2)
+        for k, leg in enumerate(self._legs):
+            arrays |= {f"leg.{k}.Z": leg.Z} | packed(f"leg.{k}.anchor", leg.anchor, start)
+        return arrays
+
+    def restore(self, arrays: Mapping[str, Any], start: AbstractMirrorState, method: Tableau, samples: int) -> None:
+        """Goes on from there. **Errors**: SnapshotError."""
+        legs = part(arrays, "legs")
+        if legs.ndim != 2 or legs.shape[1] != 2:
+            raise SnapshotError("steps without begin and size")
+        like = np.empty((method.stages, samples))
+        found = [
+            Leg(
+                float(began),
+                float(size),
+                unpacked(f"leg.{k}.anchor", arrays, start),
+                part(arrays, f"leg.{k}.Z", like),
+                method,
+            )
+            for k, (began, size) in enumerate(legs)
+        ]
+        following = float(scalar(arrays, "next_save"))
+        self._recorder.restore(arrays)
+        self._legs, self._next = found, following
 
     def finish(self, observer: Observer, start: Rows, end: Rows, end_time: float) -> tuple[Array, Rows]:
         """Time 0, the saved times before `end_time`, and `end_time`, with their rows."""

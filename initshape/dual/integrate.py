@@ -18,6 +18,7 @@ from initshape.regularizers.constraints import Constraints
 from initshape.regularizers.newton import minimise
 from initshape.regularizers.registry import entry_for
 from initshape.spec.outcome import Outcome
+from initshape.training.checkpoint import NOWHERE, Checkpoints
 from initshape.training.settings import Completion, FlowProgress, FlowSettings, FlowSolution
 from initshape.training.trajectory import Recorder, named
 
@@ -34,6 +35,7 @@ def integrate_dual(
     on_progress: Callable[[FlowProgress], None] | None = None,
     constraints: Constraints | None = None,
     limit: AbstractMirrorState | None = None,
+    checkpoints: Checkpoints = NOWHERE,
 ) -> FlowSolution:
     """Integrates nu' = (y - X w(X^T nu))/N, and finishes it by dual Newton where settings allow.
 
@@ -68,7 +70,7 @@ def integrate_dual(
             known = found.state if found.outcome is Outcome.converged else None
         recorder = Recorder(settings.points, _rate(model, theta0, system), settings.max_time)
         history = History(recorder)
-        run = DualRun(system, settings, history, known, on_progress or _unwatched)
+        run = DualRun(system, settings, history, known, on_progress or _unwatched, checkpoints)
         end = run.go(constraints)
         states = [potential.start(), end.integrated, end.state]
         rows = [observer.of_states([state]) for state in states]
@@ -83,7 +85,7 @@ def integrate_dual(
         train_loss=float(rows[2].train_loss[0]),
         relative_residual=float(rows[2].relative_residual[0]),
         invariant_drift=float(rows[2].invariant_drift[0]),
-        seconds=time.perf_counter() - clock,
+        seconds=run.earlier + time.perf_counter() - clock,
         compile_seconds=0.0,
         integrator="dual",
         trajectory=named(times, along, tuple(targets), observer.coordinates),
@@ -91,6 +93,7 @@ def integrate_dual(
         independent=False,
         w=end.state.w,
         notes=_notes(end.held, settings.rtol),
+        resumed_from=run.resumed_from,
     )
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.linalg import eigh
 
+from initshape.dual.snapshot import packed, unpacked
 from initshape.dual.system import DualSystem
 from initshape.dual.tableau import Tableau, tableau
 from initshape.regularizers.base import AbstractMirrorState, Array
+from initshape.training.checkpoint import Arrays, part, scalar
 
 STAGES = ((1e-3, 3), (1e-5, 5), (0.0, 7))
 """Number of stages from this rtol on: within a few per cent of the least time, measured at 1e-3, 1e-4, 1e-6, 1e-8."""
@@ -88,6 +92,34 @@ class RadauStepper:
             self.state, self.residual = accepted.state, accepted.residual
             return accepted
         return None
+
+    def snapshot(self, start: AbstractMirrorState) -> Arrays:
+        """All that it carries from step to step; `start` is the state at time 0. Call it after a step."""
+        assert self._last is not None  # noqa: S101 - see above
+        numbers = {
+            "atol": self._atol,
+            "step": self._step,
+            "last_error": self._last_error,
+            "last_size": self._last.size,
+            "stale": self._stale,
+            **self.effort,
+        }
+        arrays = {name: np.asarray(value) for name, value in numbers.items()} | packed("state", self.state, start)
+        arrays |= {"residual": self.residual, "last_Z": self._last.Z}
+        return arrays | {"basis": self._basis, "values": self._values}
+
+    def restore(self, arrays: Mapping[str, Any], start: AbstractMirrorState) -> None:
+        """Goes on from there. **Errors**: SnapshotError."""
+        samples = len(self.residual)
+        state, residual = unpacked("state", arrays, start), part(arrays, "residual", self.residual)
+        Z = part(arrays, "last_Z", np.empty((self.tableau.stages, samples)))
+        basis, values = part(arrays, "basis", np.empty((samples, samples))), part(arrays, "values", np.empty(samples))
+        names = ("atol", "step", "last_error", "last_size", "stale")
+        atol, step, error, size, stale = (scalar(arrays, name) for name in names)
+        effort = {name: scalar(arrays, name) for name in self.effort}
+        self.state, self.residual, self._last = state, residual, Step(size, Z, state, residual)
+        self._basis, self._values, self._stale = basis, values, stale
+        self._atol, self._step, self._last_error, self.effort = atol, step, error, effort
 
     def _first_step(self, longest: float) -> float:
         """A fraction of the way to where the maps bend, or of the fastest relaxation time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -16,8 +17,10 @@ from initshape.regularizers.base import AbstractMirrorState
 from initshape.regularizers.constraints import Constraints
 from initshape.regularizers.newton import minimise
 from initshape.spec.outcome import Outcome
+from initshape.training.checkpoint import NOWHERE, Checkpoints, Snapshot, SnapshotError, scalar
 from initshape.training.settings import COMPLETION_RESIDUAL, FlowProgress, FlowSettings
 
+ROUTE = "dual"
 PROGRESS_SECONDS = 0.15
 PROGRESS, RISEN, STALLED_AFTER = 0.9, 10.0, 4
 STATIONARY, LONG_STEP, QUIET_AFTER, AT_REST_IN_W = 1e-12, 10.0, 5, 1e-6
@@ -33,6 +36,10 @@ OUTCOMES: dict[str, Outcome] = {
     "step_size": Outcome.stalled,
     "nonfinite": Outcome.nonfinite,
 }
+
+
+_NUMBERS = ("time", "threshold", "steps", "stalls", "quiet", "first", "residual", "best", "held")
+"""What a run knows besides the states of its stepper and its history."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +62,7 @@ class End:
 
 
 class DualRun:
-    """One run; `go` may be called once."""
+    """One run; `go` may be called once. `earlier` and `resumed_from` are as in `flows.driver.Run`."""
 
     def __init__(
         self,
@@ -64,9 +71,10 @@ class DualRun:
         history: History,
         limit: AbstractMirrorState | None,
         on_progress: Callable[[FlowProgress], None],
+        checkpoints: Checkpoints = NOWHERE,
     ) -> None:
         self._system, self._settings, self._history = system, settings, history
-        self._limit, self._on_progress = limit, on_progress
+        self._limit, self._on_progress, self._save = limit, on_progress, checkpoints.save
         self._state, self._time = system.potential.start(), 0.0
         self._y_norm = float(np.linalg.norm(system.y))
         self._threshold = settings.relative_residual
@@ -77,10 +85,16 @@ class DualRun:
         atol, self._held = self._tolerance()
         self._stepper = RadauStepper(system, self._state, settings.rtol, atol, settings.max_time)
         self._first = self._residual = self._best = self._relative()
+        self._start, self.earlier = self._state, 0.0
+        self.resumed_from = checkpoints.restore(self._restore)
 
     def go(self, constraints: Constraints) -> End:
         """Steps until a rule stops the run; `constraints` are those that the completion solves."""
-        stopped = self._at_start()
+        stopped = None
+        if self.resumed_from is None:
+            stopped = self._at_start()
+        else:
+            self._on_progress(self._progress())
         while True:
             if stopped in ("relative_residual", "rounding_floor"):
                 completed = self._complete(constraints, at_the_floor=stopped == "rounding_floor")
@@ -90,6 +104,8 @@ class DualRun:
                     stopped = None
             if stopped is not None:
                 return self._end(self._outcome(stopped), stopped, self._state, None)
+            if self._steps:
+                self._save(self._snapshot)
             stopped = self._advance()
 
     def _advance(self) -> str | None:
@@ -109,12 +125,33 @@ class DualRun:
         self._residual = self._relative()
         stopped = self._rule(step, finished=finished)
         now = time.perf_counter()
-        if stopped is None and now - self._clock > self._settings.max_seconds:
+        if stopped is None and self.earlier + now - self._clock > self._settings.max_seconds:
             stopped = "max_seconds"
         if stopped is not None or now - self._reported > PROGRESS_SECONDS:
             self._reported = now
             self._on_progress(self._progress())
         return stopped
+
+    def _snapshot(self) -> Snapshot:
+        """All that changes along a run."""
+        numbers = {name: getattr(self, f"_{name}") for name in _NUMBERS}
+        numbers["seconds"] = self.earlier + time.perf_counter() - self._clock
+        arrays = self._history.snapshot(self._start) | self._stepper.snapshot(self._start)
+        arrays |= {f"run.{name}": np.asarray(value) for name, value in numbers.items()}
+        arrays["parts"] = np.asarray(len(arrays))
+        return Snapshot(ROUTE, self._steps, self._progress().fraction, arrays)
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        arrays = snapshot.arrays_of(ROUTE)
+        numbers = {name: scalar(arrays, f"run.{name}") for name in (*_NUMBERS, "seconds")}
+        if scalar(arrays, "parts") != len(arrays) - 1:
+            raise SnapshotError("parts are missing")
+        stepper = copy.copy(self._stepper)
+        stepper.restore(arrays, self._start)
+        self._history.restore(arrays, self._start, stepper.tableau, len(self._system.y))
+        self._stepper, self._state, self.earlier = stepper, stepper.state, numbers.pop("seconds")
+        for name, value in numbers.items():
+            setattr(self, f"_{name}", value)
 
     def _rule(self, step: Step, *, finished: bool) -> str | None:
         """The stop rules of every flow, judged after an accepted step."""

@@ -19,8 +19,10 @@ from initshape.flows.shapes import saved_rows
 from initshape.flows.start import WELL_CONDITIONED, Start, compiled_arguments
 from initshape.flows.state import Controls, FlowState, Problem, Verdict
 from initshape.flows.stopping import verdict_at_start
+from initshape.flows.trees import packed, unpacked
 from initshape.models import AbstractModel
 from initshape.models.kinks import has_kinks
+from initshape.training.checkpoint import NOWHERE, Checkpoints, Snapshot, part, scalar
 from initshape.training.settings import COMPLETION_RESIDUAL, Floats, FlowProgress, FlowSettings
 from initshape.training.trajectory import Recorder, Rows, cropped
 
@@ -58,7 +60,10 @@ class Arguments(NamedTuple):
 
 
 class Run:
-    """One run of one integrator. `go` may be called once; `recorder` then holds the saved rows."""
+    """One run of one integrator. `go` may be called once; `recorder` then holds the saved rows.
+
+    `resumed_from` is the step of the snapshot that it goes on from, None where it begins at time 0.
+    """
 
     def __init__(
         self,
@@ -66,9 +71,10 @@ class Run:
         integrator: AbstractIntegrator,
         settings: FlowSettings,
         on_progress: Callable[[FlowProgress], None],
+        checkpoints: Checkpoints = NOWHERE,
     ) -> None:
         self._begin, self._integrator, self._settings = begin, integrator, settings
-        self._on_progress = on_progress
+        self._on_progress, self._save = on_progress, checkpoints.save
         self.recorder = Recorder(settings.points, begin.rate, settings.max_time)
         requested = settings.relative_residual
         self._threshold = max(requested, COMPLETION_RESIDUAL) if settings.completion else requested
@@ -80,17 +86,25 @@ class Run:
         self._block: Block | None = None
         self._attempts, self._blocks = FIRST_BLOCK, 0
         self._clock, self._compile_seconds = time.perf_counter(), 0.0
+        self.earlier = 0.0
+        self.resumed_from = checkpoints.restore(self._restore)
 
     def go(self) -> End:
         """Runs blocks until a verdict, a completion that may be trusted, or the end of the wall-clock time."""
         self._problem, self._controls, self._state = jax.device_put((self._problem, self._controls, self._state))
-        end = self.judge(self.verdict_at_start(), overtime=False)
+        end = None
+        if self.resumed_from is None:
+            end = self.judge(self.verdict_at_start(), overtime=False)
+        else:
+            self._on_progress(self.progress())
         while end is None:
             verdict = self._advance()
             if verdict is Verdict.event:
                 verdict = self._switch()
-            self._on_progress(self.progress())
             end = self.judge(verdict, overtime=self.overtime)
+            if end is None:
+                self._save(self._snapshot)
+            self._on_progress(self.progress())
         return end
 
     def verdict_at_start(self) -> Verdict:
@@ -112,7 +126,36 @@ class Run:
     @property
     def overtime(self) -> bool:
         """Whether the wall-clock time of the run is over; compilation does not count."""
-        return time.perf_counter() - self._clock - self._compile_seconds > self._settings.max_seconds
+        return self._spent() > self._settings.max_seconds
+
+    def _spent(self) -> float:
+        """Seconds of this run, with those before it was interrupted."""
+        return self.earlier + time.perf_counter() - self._clock - self._compile_seconds
+
+    def _snapshot(self) -> Snapshot:
+        """All that changes along a run."""
+        arrays = packed("state", self._state._replace(kinks=())) | packed("kinks", self._state.kinks)
+        arrays |= self.recorder.snapshot()
+        numbers = {"threshold": self._threshold, "blocks": self._blocks, "seconds": self._spent()}
+        arrays |= {name: np.asarray(value) for name, value in numbers.items()}
+        if self._events is not None:
+            arrays["event_times"] = np.array(self._events.times, dtype=np.float64)
+        return Snapshot(self._integrator.name, int(self._state.accepted), self.progress().fraction, arrays)
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        arrays = snapshot.arrays_of(self._integrator.name)
+        state = unpacked("state", arrays, self._state._replace(kinks=()))
+        # Held units have as many slots as the branch needed.
+        state = state._replace(kinks=unpacked("kinks", arrays, self._state.kinks, resized=True))
+        threshold, blocks, seconds = (scalar(arrays, name) for name in ("threshold", "blocks", "seconds"))
+        times = [] if self._events is None else part(arrays, "event_times").tolist()
+        self.recorder.restore(arrays)
+        if self._events is not None:
+            self._events.times.extend(times)
+        self._state, self._threshold, self._blocks, self.earlier = state, threshold, blocks, seconds
+        self._controls = self._controls._replace(
+            save_ratio=np.float64(self.recorder.ratio), relative_residual=np.float64(threshold)
+        )
 
     def _advance(self) -> Verdict:
         """One compiled block, or more where rows are still to be saved after a verdict."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 import time
@@ -19,11 +20,14 @@ from initshape.flows.loss import SquareLoss
 from initshape.flows.minibatch import Batches, FullBatch, MiniBatches
 from initshape.flows.observe import observe
 from initshape.flows.start import Start, start
+from initshape.flows.trees import packed, unpacked
 from initshape.models import AbstractModel, Array
 from initshape.spec.outcome import Outcome
+from initshape.training.checkpoint import NOWHERE, Checkpoints, Snapshot, scalar
 from initshape.training.settings import Floats, FlowProgress, FlowSolution
 from initshape.training.trajectory import Recorder, Rows, named
 
+NAME = "gradient_descent"
 LARGEST_BLOCK = 8192
 BLOCK_SECONDS = 0.15
 DIVERGED = 1e8
@@ -73,6 +77,7 @@ def descend(
     observers: Mapping[str, Floats] | None = None,
     coordinates: Sequence[int] = (),
     on_progress: Callable[[FlowProgress], None] | None = None,
+    checkpoints: Checkpoints = NOWHERE,
 ) -> FlowSolution:
     """theta <- theta + v, v <- momentum v - step_size grad L(theta), from theta0 to a stop rule.
 
@@ -84,7 +89,7 @@ def descend(
     targets = dict(observers or {})
     with np.errstate(over="ignore", invalid="ignore"):
         begin = start(model, SquareLoss(), theta0, X, y, targets, coordinates)
-        run = _Descent(begin, settings, on_progress or (lambda progress: None))
+        run = _Descent(begin, settings, on_progress or (lambda progress: None), checkpoints)
         stopped_by = run.go()
         theta = np.asarray(run.state.theta)
         rows = [observe(model, begin.loss, begin.problem, state[None]) for state in (begin.theta, theta)]
@@ -100,11 +105,12 @@ def descend(
         train_loss=float(rows[1].train_loss[0]),
         relative_residual=float(rows[1].relative_residual[0]),
         invariant_drift=float(rows[1].invariant_drift[0]),
-        seconds=time.perf_counter() - clock - run.compile_seconds,
+        seconds=run.earlier + time.perf_counter() - clock - run.compile_seconds,
         compile_seconds=run.compile_seconds,
-        integrator="gradient_descent",
+        integrator=NAME,
         trajectory=named(times, history, tuple(targets), begin.problem.coordinates),
         effort={"blocks": run.blocks},
+        resumed_from=run.resumed_from,
     )
 
 
@@ -122,8 +128,15 @@ _OUTCOMES = {
 class _Descent:
     """The outer loop: blocks of steps that end at saved times, and what is checked between them."""
 
-    def __init__(self, begin: Start, settings: DescentSettings, on_progress: Callable[[FlowProgress], None]) -> None:
+    def __init__(
+        self,
+        begin: Start,
+        settings: DescentSettings,
+        on_progress: Callable[[FlowProgress], None],
+        checkpoints: Checkpoints,
+    ) -> None:
         self._begin, self._settings, self._on_progress = begin, settings, on_progress
+        self._save_snapshot = checkpoints.save
         unit = settings.time_per_step
         self.recorder = Recorder(settings.points, begin.rate, settings.max_time)
         self._next_save = max(self.recorder.first, unit)
@@ -139,6 +152,8 @@ class _Descent:
         self._largest_block = 64
         steps_by_time = math.floor(settings.max_time / unit * (1 + 1e-12))
         self._last, self._last_rule = min((settings.max_steps, "max_steps"), (max(steps_by_time, 1), "max_time"))
+        self.earlier, self._clock = 0.0, time.perf_counter()
+        self.resumed_from = checkpoints.restore(self._restore)
 
     def go(self) -> str:
         """Runs to the rule that ends it, and returns its name."""
@@ -149,17 +164,46 @@ class _Descent:
             return "relative_residual"
         if not np.any(begin.slope):
             return "stationary"
-        clock, last_report = time.perf_counter(), 0.0
+        last_report = 0.0
+        if self.resumed_from is not None:
+            self._on_progress(self._progress())
         while True:
             rule = self._block()
-            now = time.perf_counter() - clock - self.compile_seconds
+            now = self._spent()
             if rule is None and now > settings.max_seconds:
                 rule = "max_seconds"
+            if rule is None:
+                self._save_snapshot(self._snapshot)
             if rule is not None or now - last_report > BLOCK_SECONDS:
                 last_report = now
                 self._on_progress(self._progress())
             if rule is not None:
                 return rule
+
+    def _spent(self) -> float:
+        """Seconds of this run, with those before it was interrupted."""
+        return self.earlier + time.perf_counter() - self._clock - self.compile_seconds
+
+    def _snapshot(self) -> Snapshot:
+        numbers = {
+            "next_save": self._next_save,
+            "largest_block": self._largest_block,
+            "blocks": self.blocks,
+            "seconds": self._spent(),
+        }
+        arrays = packed("state", self.state) | self.recorder.snapshot() | self._batches.snapshot()
+        arrays |= {name: np.asarray(value) for name, value in numbers.items()}
+        return Snapshot(NAME, int(self.state.steps), self._progress().fraction, arrays)
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        arrays = snapshot.arrays_of(NAME)
+        state = unpacked("state", arrays, self.state)
+        numbers = [scalar(arrays, name) for name in ("next_save", "largest_block", "blocks", "seconds")]
+        recorder = copy.copy(self.recorder)
+        recorder.restore(arrays)
+        self._batches.restore(arrays)
+        self.state, self.recorder = state, recorder
+        self._next_save, self._largest_block, self.blocks, self.earlier = numbers
 
     def _block(self) -> str | None:
         settings, unit = self._settings, self._settings.time_per_step

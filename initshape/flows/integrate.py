@@ -17,6 +17,7 @@ from initshape.flows.start import Start, start
 from initshape.flows.stopping import outcome_of, stop_rule
 from initshape.models import AbstractModel
 from initshape.spec.outcome import Outcome
+from initshape.training.checkpoint import NOWHERE, Checkpoints
 from initshape.training.settings import Completion, Floats, FlowProgress, FlowSettings, FlowSolution
 from initshape.training.trajectory import Recorder, named
 
@@ -32,11 +33,13 @@ def integrate(
     coordinates: Sequence[int] = (),
     on_progress: Callable[[FlowProgress], None] | None = None,
     loss: AbstractLoss | None = None,
+    checkpoints: Checkpoints = NOWHERE,
 ) -> FlowSolution:
     """Integrates the flow of all parameters from `theta0`, and finishes it by Gauss-Newton where settings allow.
 
     `observers` are target vectors: the trajectory records ||w(t) - target|| / ||target|| for each, and the flow makes
-    no other use of them. `on_progress` is called between compiled blocks; what it raises ends the run.
+    no other use of them. `on_progress` is called between compiled blocks; what it raises ends the run. `checkpoints`
+    are offered there, too.
 
     **Shape**: theta0 (P,), X (N, d), y (N,), observers (d,).
     **Errors**: ValueError for arrays or settings that do not fit; numerical trouble is an outcome of the solution.
@@ -48,10 +51,11 @@ def integrate(
     coordinates = coordinates if model.linear else ()
     with np.errstate(over="ignore", invalid="ignore"):
         begin = start(model, loss or SquareLoss(), theta0, X, y, targets, coordinates)
-        run = Run(begin, integrator, settings, on_progress or _unwatched)
+        run = Run(begin, integrator, settings, on_progress or _unwatched, checkpoints)
         end = run.go()
     found = solution(begin, run.recorder, end, integrator, tuple(targets))
-    return replace(found, seconds=time.perf_counter() - clock - end.compile_seconds)
+    seconds = run.earlier + time.perf_counter() - clock - end.compile_seconds
+    return replace(found, seconds=seconds, resumed_from=run.resumed_from)
 
 
 def solution(

@@ -79,11 +79,14 @@ class StuckError(Exception):
 
 
 class Events:
-    """The events of one run: switches its state from branch to branch, until a network gets stuck among its kinks."""
+    """The events of one run: switches its state from branch to branch, until a network gets stuck among its kinks.
+
+    `times` are those of the latest events.
+    """
 
     def __init__(self, field: Field) -> None:
         self._field = field
-        self._times: deque[float] = deque(maxlen=ENDLESS)
+        self.times: deque[float] = deque(maxlen=ENDLESS)
 
     def begin(self, state: FlowState) -> FlowState:
         """The state at time 0 with its branch. **Errors**: StuckError."""
@@ -92,8 +95,8 @@ class Events:
     def switch(self, state: FlowState) -> FlowState:
         """The state after an event, ready to run on. **Errors**: StuckError."""
         time = float(state.time)
-        self._times.append(time)
-        if len(self._times) == ENDLESS and time - self._times[0] <= NO_TIME * time:
+        self.times.append(time)
+        if len(self.times) == ENDLESS and time - self.times[0] <= NO_TIME * time:
             raise StuckError("events follow each other without end")
         switched = self._on(state, switch(self._field, np.asarray(state.theta), _host(state.kinks)))
         return switched._replace(verdict=np.int64(Verdict.running), memory=state.memory._replace(rebuild=np.True_))

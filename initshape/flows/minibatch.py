@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from initshape.models import AbstractModel, Array
+from initshape.training.checkpoint import Arrays, SnapshotError, part, scalar
 
 
 class Batches(ABC):
@@ -18,6 +20,14 @@ class Batches(ABC):
     @abstractmethod
     def take(self, count: int, room: int) -> Any:
         """What the next `count` steps need, in arrays whose shape depends on `room` alone."""
+
+    @abstractmethod
+    def snapshot(self) -> Arrays:
+        """Where the stream stands."""
+
+    @abstractmethod
+    def restore(self, arrays: Mapping[str, Any]) -> None:
+        """Goes on from there. **Errors**: SnapshotError."""
 
     @staticmethod
     @abstractmethod
@@ -34,6 +44,13 @@ class FullBatch(Batches):
     def take(self, count: int, room: int) -> tuple[()]:
         """Nothing is drawn."""
         return ()
+
+    def snapshot(self) -> Arrays:
+        """Nothing changes."""
+        return {}
+
+    def restore(self, arrays: Mapping[str, Any]) -> None:
+        """Nothing has changed."""
 
     @staticmethod
     def slope(
@@ -62,6 +79,19 @@ class MiniBatches(Batches):
             self._waiting = np.concatenate([self._waiting, epoch[:whole].reshape(-1, self._size)])
         taken, self._waiting = self._waiting[:count], self._waiting[count:]
         return np.pad(taken, ((0, room - count), (0, 0)))
+
+    def snapshot(self) -> Arrays:
+        """The generator, and what it has drawn in advance."""
+        state: Any = self._random.get_state()
+        return {"random_words": state[1], "random_position": np.asarray(state[2]), "random_waiting": self._waiting}
+
+    def restore(self, arrays: Mapping[str, Any]) -> None:
+        """The same. **Errors**: SnapshotError."""
+        words, waiting = part(arrays, "random_words", np.empty(624, np.uint32)), part(arrays, "random_waiting")
+        if waiting.dtype != np.int64 or waiting.ndim != 2 or waiting.shape[1] != self._size:
+            raise SnapshotError("the batches that were drawn are not of this size")
+        self._random.set_state(("MT19937", words, scalar(arrays, "random_position"), 0, 0.0))
+        self._waiting = waiting
 
     @staticmethod
     def slope(

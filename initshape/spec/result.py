@@ -129,6 +129,13 @@ class Regime(_Part):
     ties: tuple[str, ...] = ()
 
 
+class Resumed(_Part):
+    """An interrupted computation went on from a checkpoint: of which attempt, and at which step of the flow."""
+
+    attempt: int | None
+    step: int
+
+
 class Provenance(_Part):
     """Where the numbers come from."""
 
@@ -139,6 +146,7 @@ class Provenance(_Part):
     host: str
     commit: str | None = None
     attempt: int | None = None
+    resumed: Resumed | None = None
 
 
 class ArrayInfo(_Part):

@@ -12,6 +12,8 @@ attempts:{id}                 list     ended attempts, oldest first (JSON)      
 stream:{id}                   stream   status changes, progress and ends of attempts         active: none; STREAM after
 result:{id}                   hash     the served result: document, etag, manifest, arrays  RESULT from the last read
 upload:{id}:{fence}           hash     a result that waits for its fenced finish            UPLOAD
+checkpoint:{id}               hash     where a job stood: bytes, identity, digest           active: none; goes after
+saving:{id}:{fence}           hash     a checkpoint that waits for its fence                SAVING
 dataset:{digest}              hash     arrays that many results share                       as its last read result
 part:{digest}                 string   a large section of experiments                       PART from the last use
 pins:{id}                     set      user:{user}, sweep:{id}: who keeps the result        none, empties
@@ -66,6 +68,7 @@ PART_SECONDS = RECORD_SECONDS + 30 * DAY
 SWEEP_SECONDS = RECORD_SECONDS
 STREAM_SECONDS = DAY
 UPLOAD_SECONDS = 3600
+SAVING_SECONDS = 600
 IDEMPOTENCY_SECONDS = DAY
 PACE_SECONDS = 30 * DAY
 USE_SECONDS = 60
@@ -77,7 +80,7 @@ FAMILIES = (
     "job", "submitters", "attempts", "stream", "result", "upload", "dataset", "part", "pins", "holders", "given",
     "uses", "waiting", "lines", "line", "shares", "owner", "tag", "status", "sweep", "workers", "worker", "token",
     "idempotency", "pace", "rung", "hooks", "unsettled", "delivery", "deliveries", "bucket", "active", "stored",
-    "tidied", "denied",
+    "tidied", "denied", "checkpoint", "saving",
 )  # fmt: skip
 SINGLES = (
     "leases", "index", "sweeps", "tokens", "numbers", "tallies", "format", "pulse", "outbox", "events", "audit",

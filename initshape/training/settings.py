@@ -73,7 +73,8 @@ class FlowSolution:
     steps and drift are None. Only a closed form may end without `theta`.
 
     `independent` is false for what used the theory that fits are compared with. `w` is the predictor where it is
-    known to more digits than theta holds. `notes` are caveats in sentences.
+    known to more digits than theta holds. `notes` are caveats in sentences. `resumed_from` is the step of the snapshot
+    from which an interrupted run went on, None where it ran in one piece; `seconds` then counts all pieces.
 
     `trajectory` holds, one row a saved time: time, train_loss, relative_residual, invariant_drift, w_trajectory
     (points x coordinates), coordinate_index and distance_<observer>.
@@ -101,3 +102,4 @@ class FlowSolution:
     independent: bool = True
     w: Floats | None = None
     notes: tuple[str, ...] = ()
+    resumed_from: int | None = None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from initshape.models import Array
+from initshape.training.checkpoint import Arrays, SnapshotError, part, scalar
 from initshape.training.settings import Floats
 
 FIRST_TIME = 1e-2
@@ -60,6 +62,19 @@ class Recorder:
         self._times, self._rows = self._times[kept], _taken(self._rows, kept)
         self.ratio = self.ratio**2
         return float(self._times[-1]) * self.ratio
+
+    def snapshot(self) -> Arrays:
+        """What has been collected, for a run that goes on elsewhere."""
+        rows = {} if self._rows is None else {f"row.{name}": np.asarray(v) for name, v in self._rows._asdict().items()}
+        return {"saved_times": self._times, "save_ratio": np.asarray(self.ratio), **rows}
+
+    def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Goes on from what another recorder had collected. **Errors**: SnapshotError."""
+        times, ratio = part(arrays, "saved_times"), float(scalar(arrays, "save_ratio"))
+        rows = Rows(*(part(arrays, f"row.{name}") for name in Rows._fields)) if len(times) else None
+        if any(len(column) != len(times) for column in rows or ()) or len(times) > ROOM * self._points:
+            raise SnapshotError("saved times and their rows do not belong together")
+        self._times, self._rows, self.ratio = times, rows, ratio
 
     def finish(self, start: Rows, end: Rows, end_time: float) -> tuple[Floats, Rows]:
         """Time 0, at most points - 2 of the rows before `end_time`, and `end_time`."""

@@ -135,8 +135,10 @@ def test_full_redis(own_api: httpx2.Client, own_server: RedisServer, document: J
     job_id = own_api.post("/v1/experiments", json=document).json()["id"]
     store = Store(own_server.settings)
     store.client.config_set("maxmemory", "1mb")
-    store.close()
     document["experiment"]["dataset"]["seed"] = 7
     answer = own_api.post("/v1/experiments", json=document)
     assert (answer.status_code, answer.json()["type"]) == (507, "/problems/insufficient-storage")
     assert own_api.get(f"/v1/experiments/{job_id}").json()["status"] == "queued"
+    store.client.config_set("maxmemory", 0)
+    store.close()
+    assert own_api.post("/v1/experiments", json=document).status_code == 202

@@ -9,7 +9,8 @@ import numpy as np
 
 from initshape.spec.problem import JobError
 from initshape.spec.status import Status
-from initshape.store import Store, jobs, leases, results
+from initshape.store import Store, checkpoints, jobs, leases, results
+from initshape.store.checkpoints import Checkpoint
 from initshape.store.jobs import JobRequest, Stopped, Submitted, Submitter
 from initshape.store.leases import Claim, Finish
 from initshape.store.records import JobRecord
@@ -62,6 +63,13 @@ class Desk:
 
     def renew(self, claim: Claim, progress: dict[str, Any] | None = None) -> leases.Renewal:
         return self.store.run(leases.renew(claim.id, claim.fence, progress))
+
+    def save(self, claim: Claim, data: bytes = b"state") -> Finish:
+        checkpoint = Checkpoint(data, {"experiment": claim.id}, claim.attempt)
+        return self.store.run(checkpoints.save(claim.id, claim.fence, checkpoint))
+
+    def saved(self, job_id: str) -> Checkpoint | None:
+        return self.store.run(checkpoints.read(job_id, {"experiment": job_id}))
 
     def fail(self, claim: Claim) -> Finish:
         return self.store.run(leases.fail(claim.id, claim.fence, BROKEN))

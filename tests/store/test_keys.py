@@ -12,6 +12,7 @@ from initshape.store import (
     Queue,
     admission,
     audit,
+    checkpoints,
     idempotency,
     jobs,
     keys,
@@ -26,7 +27,9 @@ from initshape.store import (
 )
 from initshape.store import format as store_format
 from initshape.store.admission import Allowance
+from initshape.store.checkpoints import Checkpoint
 from initshape.store.jobs import JobRequest, Submitter
+from initshape.store.leases import Finish
 from initshape.store.operation import source
 from initshape.store.records import Hook
 from initshape.uploads import dataset_upload
@@ -71,6 +74,8 @@ def test_the_database_holds_only_declared_keys_of_the_declared_type(desk: Desk) 
     store.run(leases.finish(claim.id, claim.fence, "converged"))
     claim = desk.claim_one()
     store.run(results.upload(claim.id, claim.fence, b"{}", {"w": np.ones(2)}))
+    assert store.run(checkpoints.save(claim.id, claim.fence, Checkpoint(b"state", {}, 1))) is Finish.accepted
+    store.client.hset(keys.key("saving", claim.id, 7), "digest", "a worker that died while it saved")
     store.run(leases.rings_due(Queue.cpu, 1.0))
     store.run(presence.announce("w", Queue.cpu, 1, {}))
     admin = store.run(tokens.create_admin())

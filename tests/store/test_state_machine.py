@@ -52,10 +52,13 @@ class Job:
     doomed: bool = False
     unbegun: bool = False
     line: str = ""
+    checkpoint: bytes | None = None
 
     def move(self, status: Status) -> None:
         assert status in TRANSITIONS[self.status], f"{self.status} -> {status} is not in the table"
         self.status = status
+        if status.terminal:
+            self.checkpoint = None
 
 
 class LifeCycle(RuleBasedStateMachine):
@@ -238,6 +241,27 @@ class LifeCycle(RuleBasedStateMachine):
             job.expiry = self.clock.now + LEASE_MS
 
     @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def save_a_checkpoint(self, data: st.DataObject) -> None:
+        claim = self._some_claim(data)
+        state = f"{claim.fence} at {self.clock.now}".encode()
+        reply = self.desk.save(claim, state)
+        job = self._holds(claim)
+        assert reply is (Finish.stale if job is None else Finish.accepted)
+        if job is not None:
+            job.checkpoint = state
+
+    @precondition(lambda self: any(job.checkpoint and job.status is Status.queued for job in self.jobs.values()))
+    @rule()
+    def go_on_from_a_checkpoint(self) -> None:
+        """What waits with a checkpoint keeps it for whoever claims next."""
+        name, job = next((n, j) for n, j in self.jobs.items() if j.checkpoint and j.status is Status.queued)
+        found = self.desk.saved(name)
+        assert found is not None
+        assert found.data == job.checkpoint
+        self.claim(worker="w2", limit=1)
+
+    @precondition(lambda self: self.claims)
     @rule(data=st.data(), known=st.booleans())
     def finish(self, data: st.DataObject, known: bool) -> None:
         claim = self._some_claim(data)
@@ -359,11 +383,14 @@ class LifeCycle(RuleBasedStateMachine):
         names = lambda: {name.decode() for name in next(found)}  # noqa: E731
         by_status = {s: {n for n, j in self.jobs.items() if j.status is s} for s in statuses}
         for name in NAMES:
-            status, attempt, fence, users, result, ttl, unbegun = (next(found) for _ in range(7))
+            status, attempt, fence, users, result, ttl, unbegun, checkpoint, life = (next(found) for _ in range(9))
             job = self.jobs.get(name)
             if job is None:
                 assert status is None
+                assert checkpoint is None
                 continue
+            assert checkpoint == job.checkpoint
+            assert life == (-2 if checkpoint is None else -1)  # lives as long as the job is active
             assert (status.decode(), int(attempt), int(fence)) == (job.status, job.attempt, job.fence)
             assert {user.decode() for user in users} == job.submitters.keys()
             assert bool(unbegun) == job.unbegun
@@ -397,6 +424,7 @@ def _read(statuses: list[Status], lines: list[str]) -> Operation[list[Any]]:
         commands += [("HGET", job, "status"), ("HGET", job, "attempt"), ("HGET", job, "fence")]
         commands += [("HKEYS", key("submitters", name)), ("EXISTS", key("result", name)), ("TTL", job)]
         commands.append(("HEXISTS", job, "unbegun"))
+        commands += [("HGET", key("checkpoint", name), "c:0"), ("TTL", key("checkpoint", name))]
     commands += [("ZRANGE", key("status", status.value), 0, -1) for status in statuses]
     commands += [("ZRANGE", name, 0, -1) for name in (INDEX, LEASES, key("waiting", "cpu"), key("lines", "cpu"))]
     commands += [("ZRANGE", key("line", "cpu", line), 0, -1) for line in lines]

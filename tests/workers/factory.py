@@ -45,6 +45,12 @@ def slow(seed: int, dimension: int = 1000, samples: int = 200) -> JobRequest:
     return experiment(dimension=dimension, samples=samples, seed=seed, regularizers=["l1"])
 
 
+def long_flow(seed: int, steps: int = 150_000, **stop: Any) -> JobRequest:
+    """Gradient descent for some seconds, in many short blocks, with momentum and mini-batches."""
+    flow = {"kind": "gradient_descent", "step_size": 1e-5, "batch_size": 3, "momentum": 0.5}
+    return experiment(seed=seed, flow=flow, stop={"max_steps": steps, "relative_residual": 1e-12, **stop})
+
+
 def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> float:
     """Waits; answers how long it took."""
     began = time.monotonic()
@@ -90,6 +96,18 @@ class Factory:
     def ended(self, job_id: str) -> JobRecord:
         until(lambda: self.read(job_id).status.terminal)
         return self.read(job_id)
+
+    def restart_redis(self, down: float) -> None:
+        """SIGKILL, and the same server again after so many seconds."""
+        os.kill(self.server.pid, signal.SIGKILL)
+        self.server._process.wait()
+        time.sleep(down)
+        command = [self.server.binary, self.server.directory / "redis.conf"]
+        with (self.server.directory / "server.log").open("ab") as log:
+            self.server._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.server.directory)
+
+    def log(self, name: str = "first") -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def child(self, worker: subprocess.Popen[bytes] | None = None) -> int:
         """Process id of a worker's child."""

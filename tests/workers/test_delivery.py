@@ -111,10 +111,37 @@ def test_a_result_waits_for_room(own_server: RedisServer) -> None:
     store.close()
 
 
+def test_a_server_that_takes_nothing_at_all_costs_no_result(
+    own_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than the patience with a full server: not even the failure can be told, and there is room again."""
+    monkeypatch.setattr(delivery, "FULL_TRIES", 2)
+    monkeypatch.setattr(delivery, "RETRY_SECONDS", 0.05)
+    test_a_result_waits_for_room(own_server)
+
+
+def test_a_result_that_is_too_large_for_the_room_that_is_left(
+    own_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small writes go through, this one does not: the job fails and says why, and the worker is free again."""
+    monkeypatch.setattr(delivery, "FULL_TRIES", 2)
+    monkeypatch.setattr(delivery, "RETRY_SECONDS", 0.05)
+    store = Store(own_server.settings)
+    claim = claimed(store)
+    large = Computed(b"{}", {f"w{k}": np.zeros(500_000) for k in range(6)}, "converged", known=True)
+    used = int(store.client.info("memory")["used_memory"])  # type: ignore[index,arg-type]
+    store.client.config_set("maxmemory", used + 14 * 2**20)
+    with Heartbeat(store, [claim]) as heartbeat:
+        ended = deliver(store, claim, large, heartbeat.watches[0])
+    assert ended == "no room, accepted"
+    assert status(store, claim) is Status.failed
+    store.close()
+
+
 def test_compute_follows_the_most_patient_submitter(store: Store) -> None:
     claim = claimed(store)
     assert claim.document is not None
-    answer = compute(Claim(claim.id, claim.fence, 3, claim.document, 123.0), lambda progress: None, Shelf(store))
+    answer = compute(store, Claim(claim.id, claim.fence, 3, claim.document, 123.0), lambda progress: None, Shelf(store))
     assert isinstance(answer, Computed)
     assert b'"attempt":3' in answer.document
     assert answer.outcome == "converged"
@@ -128,11 +155,11 @@ def test_compute_explains_what_broke(store: Store) -> None:
     def run_out(progress: object) -> None:
         raise MemoryError("Unable to allocate 9 TiB")
 
-    answer = compute(claim, run_out, Shelf(store))
+    answer = compute(store, claim, run_out, Shelf(store))
     assert isinstance(answer, JobError)
     assert answer.code == "out_of_memory"
-    assert "'dimension': 20" in answer.detail
-    lost = compute(Claim(claim.id, claim.fence, 1, None, 1.0), lambda progress: None, Shelf(store))
+    assert "dimension 20" in answer.detail
+    lost = compute(store, Claim(claim.id, claim.fence, 1, None, 1.0), lambda progress: None, Shelf(store))
     assert isinstance(lost, JobError)
     assert lost.code == "internal"
 

@@ -17,6 +17,7 @@ from initshape.flows.margin.state import Verdict
 from initshape.flows.margin_loss import AbstractMarginLoss, ExponentialLoss, LogisticLoss
 from initshape.models import AbstractModel
 from initshape.spec.outcome import Outcome
+from initshape.training.checkpoint import NOWHERE, Checkpoints
 from initshape.training.settings import Floats, FlowProgress, FlowSolution
 
 LOSSES: dict[str, AbstractMarginLoss] = {"exponential": ExponentialLoss(), "logistic": LogisticLoss()}
@@ -41,6 +42,7 @@ def integrate_margin(
     observers: Mapping[str, Floats] | None = None,
     coordinates: Sequence[int] = (),
     on_progress: Callable[[FlowProgress], None] | None = None,
+    checkpoints: Checkpoints = NOWHERE,
 ) -> FlowSolution:
     """Integrates d theta/d tau = grad gamma, gamma = -ln L, in all parameters to gamma = -`settings.log_train_loss`.
 
@@ -60,7 +62,7 @@ def integrate_margin(
         feasible = not model.linear or separation(begin.problem.X, begin.problem.y) > SEPARABLE
         if not feasible:
             settings = MarginSettings(log_train_loss=-begin.gamma, points=settings.points)
-        end = drive(begin, settings, on_progress or (lambda progress: None))
+        end = drive(begin, settings, on_progress or (lambda progress: None), checkpoints)
         return _solution(begin, end, tuple(targets), clock, feasible=feasible)
 
 
@@ -81,7 +83,7 @@ def _solution(
         train_loss=math.exp(-gamma) if gamma > -700.0 else math.inf,
         relative_residual=math.nan,
         invariant_drift=float(rows.invariant_drift[-1]),
-        seconds=time.perf_counter() - clock - end.compile_seconds,
+        seconds=end.earlier + time.perf_counter() - clock - end.compile_seconds,
         compile_seconds=end.compile_seconds,
         integrator=NAME,
         trajectory={
@@ -100,4 +102,5 @@ def _solution(
         gamma=gamma,
         margin=float(rows.margin[-1]) if begin.model.linear else None,
         log_train_loss=-gamma,
+        resumed_from=end.resumed_from,
     )

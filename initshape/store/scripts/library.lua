@@ -206,7 +206,7 @@ local function erase(id)
   if seen[2] then call('ZREM', K.waiting .. seen[2], id) end
   call('ZREM', K.index, id)
   call('ZREM', K.leases, id)
-  for _, family in ipairs({K.job, K.submitters, K.attempts, K.stream, K.result, K.deliveries}) do
+  for _, family in ipairs({K.job, K.submitters, K.attempts, K.stream, K.result, K.deliveries, K.checkpoint}) do
     call('UNLINK', family .. id)
   end
   call('PUBLISH', K.events, cjson.encode({id = id, kind = 'status', status = 'deleted'}))
@@ -262,6 +262,7 @@ local function tell(id)
 end
 
 local function settle(id, status) -- into a state in which nothing happens any more
+  call('UNLINK', K.checkpoint .. id)
   call('HSET', K.job .. id, 'finished', NOW)
   vacate(id)
   move(id, status)
