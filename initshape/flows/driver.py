@@ -15,7 +15,7 @@ from initshape.flows.compiled import Block, program
 from initshape.flows.completion import Completed, complete
 from initshape.flows.integrator import AbstractIntegrator
 from initshape.flows.kink_events import Events, Field, StuckError
-from initshape.flows.shapes import saved_rows
+from initshape.flows.shapes import ALONE, saved_rows
 from initshape.flows.start import WELL_CONDITIONED, Start, compiled_arguments
 from initshape.flows.state import Controls, FlowState, Problem, Verdict
 from initshape.flows.stopping import verdict_at_start
@@ -161,7 +161,7 @@ class Run:
         """One compiled block, or more where rows are still to be saved after a verdict."""
         if self._block is None:
             arguments = (self._problem, self._controls, self._state, np.int64(0), np.int64(0))
-            rows = saved_rows(self._padded.size)
+            rows = saved_rows(self._padded.size, ALONE)
             found = program(self._padded, self._begin.loss, self._integrator, rows, arguments)
             self._block = found.run
             self._compile_seconds += found.compile_seconds
@@ -178,7 +178,7 @@ class Run:
     @property
     def room(self) -> int:
         """Rows that the next block may save."""
-        return min(saved_rows(self._padded.size), self.recorder.room)
+        return min(saved_rows(self._padded.size, ALONE), self.recorder.room)
 
     def take(self, state: FlowState, count: int, times: Floats, rows: Rows) -> Verdict | None:
         """The state after a block with the `count` rows that it saved; None where more rows are saved first.

@@ -30,6 +30,11 @@ def feature_bucket(size: int) -> int:
     return bucket(size, LAST_POWER_OF_FEATURES)
 
 
-def saved_rows(parameters: int) -> int:
-    """States that one compiled block may hold before it reduces them to statistics: about 16 MB, 4 to 32 rows."""
-    return max(4, min(32, 2**21 // max(parameters, 1) // 4 * 4))
+ALONE, IN_A_LANE = 2**23, 2**21
+"""Numbers in the buffer of saved states, 64 and 16 MB: a block of a large flow copies its state, which costs more than
+the statistics of a row, so that few blocks are better; many lanes want the memory for themselves."""
+
+
+def saved_rows(parameters: int, numbers: int = IN_A_LANE) -> int:
+    """States that one compiled block may hold before it reduces them to statistics: 4 to 32 rows."""
+    return max(4, min(32, numbers // max(parameters, 1) // 4 * 4))

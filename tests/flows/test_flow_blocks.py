@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from initshape.flows import FlowProgress, FlowSettings, driver, integrate, start
 from initshape.flows.control import rounded_down
-from initshape.flows.shapes import bucket, feature_bucket, saved_rows
+from initshape.flows.shapes import ALONE, bucket, feature_bucket, saved_rows
 
 SETTINGS = FlowSettings(points=30)
 
@@ -60,6 +60,7 @@ def test_buckets_of_the_published_sizes() -> None:
 
 def test_saved_rows_keep_large_states_small() -> None:
     assert [saved_rows(size) for size in (1, 4000, 10**6, 10**9)] == [32, 32, 4, 4]
+    assert [saved_rows(size, ALONE) for size in (1, 4000, 4 * 10**5, 10**9)] == [32, 32, 20, 4]
 
 
 @settings(deadline=None)
