@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from initshape.figures import NEEDED, SWEEP_KINDS, FigureError, refuse_too_many, sweep_figure
 from initshape.figures.table import row
-from initshape.store import Operation, jobs, results
+from initshape.store import Operation, cells
 from initshape.store.sweeps import SweepRecord
 from service import downloads
 from service.auth import CurrentCaller
@@ -91,9 +91,9 @@ async def get_sweep_figure(
 
 async def _arrays(services: Services, table: SweepTable, wanted: frozenset[str]) -> dict[str, dict[str, NDArray[Any]]]:
     """Arrays of the finished cells, by id. Raises FigureError when there are too many to draw."""
-    cells = [str(row["id"]) for row in table.rows if row["outcome"] is not None]
-    refuse_too_many(len(cells))
-    return await services.run_in_thread(downloads.of_cells(cells, wanted))
+    finished = [str(row["id"]) for row in table.rows if row["outcome"] is not None]
+    refuse_too_many(len(finished))
+    return await services.run_in_thread(downloads.of_cells(finished, wanted))
 
 
 async def _table(services: Services, sweep_id: str) -> SweepTable:
@@ -102,15 +102,13 @@ async def _table(services: Services, sweep_id: str) -> SweepTable:
 
 
 def _assembled(record: SweepRecord) -> Operation[SweepTable]:
-    found = yield from jobs.read_many(record.cells)
-    documents = yield from results.read_many(record.cells)
+    found = yield from cells.read(record.cells)
     labels = Labels.decode(record.document["labels"])
     rows = []
-    for k, (identity, job, stored) in enumerate(zip(record.cells, found, documents, strict=True)):
-        status = job.status.value if job else MISSING
-        error = job.error.code if job and job.error else None
-        result = json.loads(stored.document) if stored else None
-        rows.append(row(identity, status, labels.values(k), labels.columns, result, error))
+    for k, (identity, cell) in enumerate(zip(record.cells, found, strict=True)):
+        result = json.loads(cell.document) if cell.document else None
+        status = cell.status.value if cell.status else MISSING
+        rows.append(row(identity, status, labels.values(k), labels.columns, result, cell.error))
     return SweepTable(record.id, tuple(labels.columns.values()), labels.replicate, rows)
 
 
