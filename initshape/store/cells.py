@@ -32,7 +32,9 @@ def read(job_ids: Sequence[str]) -> Operation[list[Cell]]:
     for job_id in job_ids:
         commands += [("HMGET", key("job", job_id), "status", "error"), ("HGET", key("result", job_id), "document")]
     replies = (yield commands)[len(groups) :] if job_ids else []
-    return [_cell(*told, document) for told, document in zip(replies[::2], replies[1::2], strict=True)]
+    return [
+        _cell(status, error, document) for (status, error), document in zip(replies[::2], replies[1::2], strict=True)
+    ]
 
 
 def _cell(status: bytes | None, error: bytes | None, document: bytes | None) -> Cell:
