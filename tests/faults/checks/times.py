@@ -23,8 +23,15 @@ def restarts(history: History) -> Finding:
     """An attempt is lost only by a fault of its own worker: whoever lived through an outage of Redis keeps the job."""
     lost = [a for attempts in history.attempts.values() for a in attempts if a.how == "lost"]
     broken = [f"{a.id} attempt {a.attempt} was taken from {a.worker}, unhurt" for a in lost if not history.hits(a)]
-    outages = len(history.windows_of(*ON_REDIS))
-    return Finding("restarts", "0 where the worker lived", f"{len(lost)} lost attempts, {outages} outages", broken)
+    outages = history.windows_of(*ON_REDIS)
+    lived = sum(
+        any(a.started < window.began and window.ended < a.ended for window in outages)
+        for attempts in history.attempts.values()
+        for a in attempts
+        if a.how != "lost"
+    )
+    text = f"{len(lost)} lost attempts; {len(outages)} outages of Redis, which {lived} attempts lived through"
+    return Finding("restarts", "0 where the worker lived", text, broken)
 
 
 def queued_again(history: History) -> Finding:
