@@ -71,7 +71,7 @@ def waits(history: History) -> Finding:
     """From each promise to the next claim, and from each loss to the next claim; outages of Redis are not counted."""
     waited: list[tuple[str, float]] = []
     for id, attempts in history.attempts.items():
-        for asked in history.accepted.get(id, ()):
+        for asked in history.queued.get(id, ()):
             following = next((a for a in attempts if a.ended >= asked), None)
             if following is not None:
                 waited.append((id, _open(history, asked, following.started)))
