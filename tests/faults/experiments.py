@@ -6,7 +6,7 @@ from typing import Any
 
 Document = dict[str, Any]
 
-STEPS = {"middle": 1_000_000, "long": 2_500_000}
+STEPS = {"middle": 1_500_000, "long": 2_500_000}
 
 
 def document(number: int, kind: str) -> Document:

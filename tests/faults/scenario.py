@@ -41,7 +41,7 @@ SMOKE = Scenario(
     ),
     counts={CHILD: 1, WORKER: 1, FREEZE: 1, REDIS: 1, REDIS_FREEZE: 1, API: 1},
     mean=2.0,
-    ranges={WORKER: (0.2, 0.5), FREEZE: (5.5, 6.5), REDIS: (0.5, 1.5), REDIS_FREEZE: (5.5, 6.5), API: (0.1, 0.3)},
+    ranges={WORKER: (0.2, 0.5), FREEZE: (6.0, 6.8), REDIS: (0.5, 1.5), REDIS_FREEZE: (5.5, 6.5), API: (0.1, 0.3)},
     most_seconds=120.0,
     aimed=True,
 )
@@ -61,7 +61,7 @@ REDIS_AWAY = Scenario(
     "redis",
     workers=2,
     clients=4,
-    habits=Habits(width=6, kinds={"fit": 6, "flow": 3, "long": 1}, deeds=DEEDS | {"cancel": 12}, pause=0.2),
+    habits=Habits(width=6, kinds={"fit": 6, "flow": 3, "middle": 1}, deeds=DEEDS | {"cancel": 12}, pause=0.2),
     counts={REDIS: 20, REDIS_FREEZE: 20},
     mean=15.0,
 )
