@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from initshape.spec.problem import JobError
-from initshape.store import Queue, Store, StoreError, StoreUnavailableError, leases
+from initshape.store import Queue, Store, StoreError, leases
 from initshape.store.leases import Claim
+from workers.claiming import Claimer
 from workers.compute import Computed, compute, compute_many
 from workers.delivery import deliver
 from workers.departure import departure
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 LOOP_SECONDS: Final = 30.0
 """After so long the loop rings for itself and returns, so that Celery may replace the child between two tasks."""
+RETRY_SECONDS: Final = 0.5
 BATCH: Final = 32
 BATCH_SECONDS: Final = 2.0
 """Jobs in one claim, and how long they are expected to take: many where a job is a matter of milliseconds, one where
@@ -35,20 +37,20 @@ the times that are expected are those of one core."""
 def work_while_there_is_any(store: Store, worker: str, queue: str, seconds: float = LOOP_SECONDS) -> bool:
     """Runs jobs one after the other. True where the time is over and more may wait; never when the worker must go."""
     end = time.monotonic() + seconds
+    claimer, claims = _claimer(store, worker), None
     while time.monotonic() < end:
         if departure.begun:
             return False
-        try:
-            claims = store.run(leases.claim(worker, queue, *batch_of(queue)))
-        except StoreUnavailableError as error:
-            logger.warning("cannot claim: %s", error)
-            return False  # the ring is repeated when Redis is back
+        claims = claimer.claim(queue, *batch_of(queue))
+        if claims is None:
+            time.sleep(RETRY_SECONDS)
+            continue
         if not claims:
             return False
         for claim in claims:
             logger.info("claimed", extra={**claim.trace, "fence": claim.fence, "batch": len(claims)})
         run_batch(store, claims)
-    return True
+    return claims is not None  # Redis is away: the ring is repeated when it is back
 
 
 def batch_of(queue: str) -> tuple[int, float]:
@@ -75,6 +77,11 @@ def _computed(
         yield 0, compute(store, claim, watch.on_progress, shelf)
     except Abandoned as stop:
         yield 0, stop
+
+
+@functools.lru_cache(maxsize=1)
+def _claimer(store: Store, worker: str) -> Claimer:
+    return Claimer(store, worker)
 
 
 @functools.lru_cache(maxsize=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -31,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if unknown := set(given.scenarios) - set(SCENARIOS):
         parser.error(f"no scenario {', '.join(unknown)}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whatever ends it, its processes end as well
     folder = given.folder or Path(tempfile.mkdtemp(prefix="initshape-chaos-"))
     good = True
     for name in given.scenarios or DEFAULT:

@@ -24,10 +24,21 @@ class _Repair:
 
 
 class Breaker:
-    """Run it in a thread of its own; `done` is set when every fault has been and everything is mended."""
+    """Run it in a thread of its own; `done` is set when every fault has been and everything is mended.
 
-    def __init__(self, plant: Plant, journal: Journal, faults: Iterable[Fault], enough: threading.Event) -> None:
+    With `aim`, the names of workers that are at a job, it waits until there is one, and hits one of them.
+    """
+
+    def __init__(
+        self,
+        plant: Plant,
+        journal: Journal,
+        faults: Iterable[Fault],
+        enough: threading.Event,
+        aim: Callable[[], frozenset[str]] | None = None,
+    ) -> None:
         self._plant = plant
+        self._aim = aim
         self._journal = journal
         self._faults = faults
         self._enough = enough
@@ -72,6 +83,8 @@ class Breaker:
             self._journal.write("mended", what=repair.what, target=repair.target, began=repair.began)
 
     def _possible(self, fault: Fault) -> bool:
+        if not self._targets():
+            return False
         if fault.what in (schedule.CHILD, schedule.WORKER, schedule.FREEZE):
             down = len(self._plant.workers) - len(self._plant.up())
             return down < max(1, len(self._plant.workers) // 2)
@@ -84,12 +97,18 @@ class Breaker:
         elif fault.what == schedule.API:
             self._hit(fault, self._plant.api, frozen=False)
         else:
-            up = self._plant.up()
-            worker = up[int(fault.victim * len(up))]
+            targets = self._targets()
+            if not targets:
+                return
+            worker = targets[int(fault.victim * len(targets))]
             if fault.what == schedule.CHILD:
                 self._kill_child(worker)
             else:
                 self._hit(fault, worker, frozen=fault.what == schedule.FREEZE)
+
+    def _targets(self) -> list[Worker]:
+        up = self._plant.up()
+        return up if self._aim is None else [worker for worker in up if worker.name in self._aim()]
 
     def _kill_child(self, worker: Worker) -> None:
         began = time.time()

@@ -110,7 +110,8 @@ def _notable(what: str, answer: httpx2.Response, reply: Reply) -> dict[str, Any]
         return {"accepted": True, "id": body["id"], "state": body["status"]}
     if what == "batch":
         lines = [line["body"] for line in reply.body if line["body"] is not None]
-        return {"accepted": True, "ids": [line["id"] for line in lines], "refused": len(reply.body) - len(lines)}
+        ids, states = [line["id"] for line in lines], [line["status"] for line in lines]
+        return {"accepted": True, "ids": ids, "states": states, "refused": len(reply.body) - len(lines)}
     if what == "read":
         attempt = body["provenance"]["attempt"]
         return {"etag": answer.headers.get("etag"), "attempt": attempt, "numbers": numbers_of(body)}

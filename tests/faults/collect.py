@@ -14,7 +14,7 @@ from initshape.store.keys import ROOT
 from initshape.store.records import JobRecord
 from tests.faults.journal import Journal
 
-ENDED = re.compile(r"^ended: (?:.*, )?(accepted|stale)$")
+ENDED = re.compile(r"^ended: (?!handed over)(?:.*, )?(accepted|stale)$")
 """workers/loop.py says this when a result, an error or the word that a job has stopped has been taken, or has not."""
 
 

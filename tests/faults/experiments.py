@@ -6,13 +6,13 @@ from typing import Any
 
 Document = dict[str, Any]
 
-STEPS = {"middle": 500_000, "long": 2_500_000}
+STEPS = {"middle": 1_500_000, "long": 2_500_000}
 
 
 def document(number: int, kind: str) -> Document:
     """`fit`: milliseconds, no compiler. `flow`: a tiny one, tens of milliseconds.
 
-    `middle` and `long`: half a second and some seconds, in short blocks.
+    `middle` and `long`: a second and some seconds, in short blocks.
     """
     flow: Document = {
         "fit": {"kind": "none"},

@@ -75,6 +75,16 @@ class History:
         return dict(found)
 
     @cached_property
+    def queued(self) -> dict[str, list[float]]:
+        """The same, without those that were answered with a known result: a claim has to follow."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for event in self.requests():
+            for id, state in zip(*_jobs(event), strict=True):
+                if event.get("accepted") and state != "succeeded":
+                    found[id].append(event["sent"])
+        return dict(found)
+
+    @cached_property
     def records(self) -> dict[str, Event]:
         """The last record of each job that is still there."""
         return {event["id"]: event for event in self.all("record") if event["status"] is not None}
@@ -128,3 +138,10 @@ def quantile(values: Iterable[float], share: float) -> float:
         return 0.0
     place = min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))
     return ordered[place]
+
+
+def _jobs(event: Event) -> tuple[list[str], list[str | None]]:
+    """Ids that a request is about, and the states that were answered."""
+    if "ids" in event:
+        return event["ids"], event["states"]
+    return [event["id"]], [event.get("state")]

@@ -81,10 +81,11 @@ def _storm(scenario: Scenario, seed: int, plant: Plant, log: journal.Journal, sa
     """Clients and faults, until the one or the other are through and everything accepted has ended."""
     stop, enough = threading.Event(), threading.Event()
     plan = endless if math.isfinite(scenario.jobs) else schedule
-    breaker = Breaker(plant, log, plan(seed, scenario.counts, scenario.mean, scenario.ranges), enough)
     stock = Stock(scenario.jobs)
     clients = [Client(plant.api.url, plant.token(f"u{k}"), f"u{k}", log) for k in range(scenario.clients)]
     watcher = Watcher(plant, log)
+    faults = plan(seed, scenario.counts, scenario.mean, scenario.ranges)
+    breaker = Breaker(plant, log, faults, enough, (lambda: watcher.at_work) if scenario.aimed else None)
     began = time.monotonic()
     watcher.start()
     try:

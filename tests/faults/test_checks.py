@@ -44,6 +44,7 @@ def log() -> Log:
         {"kind": "warm", "t": 50.0, "worker": "w1", "parent": 10, "child": 11},
         {"kind": "warm", "t": 50.0, "worker": "w2", "parent": 20, "child": 21},
         request("submit", ONE, 100.0),
+        request("submit", ONE, 20.0, 200, state="succeeded"),  # known then; the claim eighty seconds later is another's
         {"kind": "held", "t": 100.2, "id": ONE, "fence": 1, "attempt": 1, "worker": FIRST},
         {"kind": "fault", "t": 102.0, "what": "child", "target": "w1", "pids": [11]},
         {"kind": "held", "t": 107.2, "id": ONE, "fence": 2, "attempt": 2, "worker": SECOND},

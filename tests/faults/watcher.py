@@ -25,6 +25,8 @@ class Watcher:
     def __init__(self, plant: Plant, journal: Journal) -> None:
         self._plant = plant
         self._journal = journal
+        self.at_work: frozenset[str] = frozenset()
+        """Names of the workers that held a lease at the last look."""
         self._over = threading.Event()
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._look, self._tick)]
 
@@ -53,6 +55,7 @@ class Watcher:
                 held = store.run(_held())
             except StoreError:
                 continue
+            self.at_work = frozenset(who.partition("@")[0] for _, _, _, who in held)
             for lease in held:
                 if lease not in seen:
                     seen.add(lease)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import threading
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="for logs and samples; default: a new temporary one, which stays")
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md and its picture")
     given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whatever ends it, its processes end as well
     folder = given.folder or Path(tempfile.mkdtemp(prefix="initshape-soak-"))
     folder.mkdir(parents=True, exist_ok=True)
     about = document.about(f"make soak MINUTES={given.minutes:g}")

@@ -7,6 +7,7 @@ import pytest
 from initshape.spec.status import Status
 from initshape.store import jobs, leases, listing
 from initshape.store.jobs import Answer, Stop
+from initshape.store.keys import RECORD_SECONDS, key
 from initshape.store.leases import Finish, Renewal
 from tests.store.desk import Desk
 
@@ -43,6 +44,17 @@ def test_finishing_first_wins_over_cancelling(desk: Desk) -> None:
     assert desk.finish(claim) is Finish.accepted
     assert desk.status("x-1") is Status.succeeded
     assert stop(desk, claim) is Finish.stale
+
+
+def test_who_submits_what_was_finished_against_a_cancel_is_forgotten_with_the_record(desk: Desk) -> None:
+    """The cancel took the set of submitters away; a later submitter of the known result makes it anew."""
+    desk.submit("x-1")
+    claim = desk.claim_one()
+    desk.cancel("x-1")
+    assert desk.finish(claim) is Finish.accepted
+    assert desk.submit("x-1", "bob").answer is Answer.known
+    lifetimes = [desk.store.client.ttl(key(family, "x-1")) for family in ("job", "submitters")]
+    assert lifetimes == [RECORD_SECONDS, RECORD_SECONDS]
 
 
 def test_cancel_never_undoes_a_finished_job(desk: Desk) -> None:

@@ -65,6 +65,7 @@ end
 if answer ~= 'queued' then prolong_sources(id) end -- they may have been sent again, with a lifetime
 if answer == 'known' then
   touch(id)
+  if call('TTL', K.submitters .. id) < 0 then let_expire(id) end -- made anew: a cancel had emptied it
   return {answer, status, attempt, 0}
 end
 

@@ -6,11 +6,14 @@ from tests.faults.checks.finding import Finding
 from tests.faults.history import History
 
 LASTING = frozenset({
-    "index", "owner", "tag", "status", "shares", "numbers", "tallies", "format", "tokens", "token", "pulse", "workers",
+    "index", "owner", "tag", "status", "shares", "stored", "numbers", "tallies", "format", "tokens", "token", "pulse",
+    "workers",
 })  # fmt: skip
 """Families of keys.py without a lifetime: one key each, or one a user or queue."""
-EMPTY = ("leases", "waiting", "lines", "line")
-A_JOB = ("job", "submitters", "attempts", "stream", "result")
+EMPTY = (
+    "leases", "waiting", "lines", "line", "active", "hooks", "unsettled", "outbox", "delivery", "pins", "holders",
+)  # fmt: skip
+A_JOB = ("job", "submitters", "attempts", "stream", "result", "checkpoint")
 
 
 def idle(history: History) -> Finding:

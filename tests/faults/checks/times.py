@@ -23,8 +23,15 @@ def restarts(history: History) -> Finding:
     """An attempt is lost only by a fault of its own worker: whoever lived through an outage of Redis keeps the job."""
     lost = [a for attempts in history.attempts.values() for a in attempts if a.how == "lost"]
     broken = [f"{a.id} attempt {a.attempt} was taken from {a.worker}, unhurt" for a in lost if not history.hits(a)]
-    outages = len(history.windows_of(*ON_REDIS))
-    return Finding("restarts", "0 where the worker lived", f"{len(lost)} lost attempts, {outages} outages", broken)
+    outages = history.windows_of(*ON_REDIS)
+    lived = sum(
+        any(a.started < window.began and window.ended < a.ended for window in outages)
+        for attempts in history.attempts.values()
+        for a in attempts
+        if a.how != "lost"
+    )
+    text = f"{len(lost)} lost attempts; {len(outages)} outages of Redis, which {lived} attempts lived through"
+    return Finding("restarts", "0 where the worker lived", text, broken)
 
 
 def queued_again(history: History) -> Finding:
@@ -64,7 +71,7 @@ def waits(history: History) -> Finding:
     """From each promise to the next claim, and from each loss to the next claim; outages of Redis are not counted."""
     waited: list[tuple[str, float]] = []
     for id, attempts in history.attempts.items():
-        for asked in history.accepted.get(id, ()):
+        for asked in history.queued.get(id, ()):
             following = next((a for a in attempts if a.ended >= asked), None)
             if following is not None:
                 waited.append((id, _open(history, asked, following.started)))
