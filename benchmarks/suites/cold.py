@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from benchmarks.isolated import call
@@ -16,19 +14,15 @@ from benchmarks.problem import Problem
 ALPHA, SHAPE = 1e-3, 0.5
 SHAPES = ((1000, 100), (980, 97), (1400, 140), (500, 50))
 """The first one, one of the same bucket, two of others."""
-PROGRAMS = "programs"
-"""Where this project keeps its own, inside JAX's cache."""
 MEANING = ("first shape", "same bucket", "new bucket", "smaller bucket")
-PROCESSES = ("no cache", "empty cache", "JAX's cache alone", "filled cache")
+PROCESSES = ("no cache", "empty cache", "filled cache")
 
 
 def run(effort: Effort) -> Outcome:
-    """Fresh processes: without a cache, with an empty one, with JAX's part of what that left there, and with all."""
+    """Fresh processes: without a cache, with an empty one, and with what that one left there."""
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for process in PROCESSES:
-            if process == "JAX's cache alone":
-                shutil.move(Path(folder, PROGRAMS), Path(folder, "aside"))
             cached = {"JAX_COMPILATION_CACHE_DIR": folder, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
             environment = {} if process == "no cache" else cached
             for row in call("benchmarks.suites.cold:shapes", environment=environment):
@@ -92,5 +86,5 @@ def _notes() -> list[str]:
         "`first flow` includes compilation, and whatever else only the first call does; `next flow` is the same flow "
         "once more. Full-parameter flow at rtol 1e-8, alpha = 1e-3, s = 0.5. The filled cache is what the process "
         "before left on disk, as between two workers of one machine; idle workers also fill it by themselves "
-        "(`initshape warm`). JAX's cache alone spares the compiler, not tracing and lowering."
+        "(`initshape warm`)."
     ]
