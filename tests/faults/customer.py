@@ -23,7 +23,8 @@ class Habits:
     """How a client behaves.
 
     `width` jobs are outstanding at most; `kinds` and `deeds` are relative frequencies; `batch` experiments are sent at
-    once where a deed is `batch`. With `repertoire`, so many experiments are run again and again; else all are new.
+    once where a deed is `batch`; `shared` experiments are everybody's. With `repertoire`, so many of its own are run
+    again and again; else all are new.
     """
 
     width: int
@@ -31,6 +32,7 @@ class Habits:
     deeds: Mapping[str, float]
     batch: int = 20
     repertoire: int = 0
+    shared: int = 50
     pause: float = 0.0
 
 
@@ -101,7 +103,7 @@ class Customer:
     def _share(self) -> None:
         """One of few that others submit too: equal submissions join, or are known."""
         if self._stock.take(1):
-            id = self._send(SHARED_NUMBERS + self._chance.randrange(50), "fit")
+            id = self._send(SHARED_NUMBERS + self._chance.randrange(self._habits.shared), "fit")
             self._shared.add(id)
 
     def _batch(self) -> None:

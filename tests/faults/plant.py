@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,8 +41,8 @@ class Plant:
 
 
 @contextmanager
-def running(folder: Path, workers: int) -> Iterator[Plant]:
-    """All up and warm; all ended afterwards, gracefully."""
+def running(folder: Path, workers: int, settings: Mapping[str, str] | None = None) -> Iterator[Plant]:
+    """All up and warm; all ended afterwards, gracefully. `settings` are variables of the environment."""
     folder.mkdir(parents=True, exist_ok=True)
     redis = Redis(folder)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("INITSHAPE_")}
@@ -51,6 +51,7 @@ def running(folder: Path, workers: int) -> Iterator[Plant]:
         "INITSHAPE_PIN": "0",  # workers are more than cores, and other runs may be on this machine
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
+        **(settings or {}),
     }  # fmt: skip
     api = Api(environment, folder / "api.log")
     names = [f"w{k + 1}" for k in range(workers)]

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from initshape.store import keys
 from tests.faults.checks import CHECKS, answers, cancels, fences, idle, one_finish, outage_submits
 from tests.faults.checks.finding import Finding
+from tests.faults.checks.idle import lifetimes
 from tests.faults.checks.results import same_results, settled
 from tests.faults.checks.times import queued_again, restarts, running_again, waits
 from tests.faults.history import History, quantile
@@ -266,3 +268,10 @@ def test_what_the_machine_stood_still_is_taken_off(log: Log) -> None:
 def test_quantile() -> None:
     values = list(range(1, 101))
     assert (quantile(values, 0.99), quantile(values, 0.5), quantile([], 0.5), quantile([3.0], 0.99)) == (99, 50, 0.0, 3)
+
+
+def test_the_lifetimes_are_those_of_the_declared_keys() -> None:
+    assert lifetimes().keys() >= {*keys.FAMILIES, *keys.SINGLES} - {"events"}
+    assert lifetimes()["leases"] == "none, empties"
+    assert lifetimes()["job"].startswith("active")
+    assert lifetimes()["owner"] == lifetimes()["tag"] == "pruned when read"

@@ -22,10 +22,12 @@ from tests.soak.visitor import Visitor
 
 WORKERS, CUSTOMERS = 2, 3
 HABITS = Habits(
-    width=4, kinds={"fit": 4, "flow": 2}, repertoire=6,
+    width=4, kinds={"fit": 4, "flow": 2}, repertoire=5, shared=5,
     deeds={"submit": 10, "share": 2, "look": 10, "read": 10, "cancel": 2, "rerun": 40, "list": 3},
 )  # fmt: skip
 """Few experiments that are run again and again: what is stored stays bounded, so that what grows is a leak."""
+SETTINGS = {"INITSHAPE_AUDIT_ENTRIES": "1000"}
+"""Reached within minutes, as the default is within days."""
 IMAGE = document.FILE.parent / "images" / "soak.png"
 
 
@@ -43,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     about = document.about(f"make soak MINUTES={given.minutes:g}")
     samples = folder / "samples.jsonl"
-    with running(folder, WORKERS) as plant:
+    with running(folder, WORKERS, SETTINGS) as plant:
         print(f"{given.minutes:g} minutes; samples in {samples}", file=sys.stderr, flush=True)
         with Sampler(plant, samples, given.period):
             answers = _load(plant, folder, 60.0 * given.minutes, given.pause)

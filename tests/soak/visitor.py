@@ -49,9 +49,10 @@ class Visitor:
         ]
         if chosen:
             own = f"/v1/experiments/{chosen}"
-            kind = self._chance.choice(["png", "svg"])
+            kind = self._chance.choice(["png", "svg", "svg"])
             asks += [
                 ("figure", "GET", f"{own}/figure.{kind}", None),
+                ("figure", "GET", f"{own}/figure.svg", None),
                 ("arrays", "GET", f"{own}/arrays.npz", None),
                 ("events", "GET", f"{own}/events?seconds=1", None),
                 ("look", "GET", f"{own}?wait=1", None),
