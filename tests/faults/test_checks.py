@@ -74,7 +74,8 @@ def log() -> Log:
         {"kind": "record", "t": 900.0, "id": GONE, "status": None},
         {"kind": "compared", "t": 950.0, "id": ONE, "difference": 1e-13, "bits": False, "flow": "none"},
         {"kind": "compared", "t": 950.0, "id": TWO, "difference": 0.0, "bits": True, "flow": "none"},
-        {"kind": "leftovers", "t": 901.0, "families": {"job": 3, "index": 1, "stream": 3}, "lasting": {"index": 1},
+        {"kind": "leftovers", "t": 901.0, "families": {"job": 3, "index": 1, "stream": 3, "stored": 2},
+         "lasting": {"index": 1, "stored": 2},
          "waiting": 0, "unacked": 1, "bell": 0, "memory": 1 << 20},
     ]  # fmt: skip
 
