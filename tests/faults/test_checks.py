@@ -266,6 +266,14 @@ def test_what_the_machine_stood_still_is_taken_off(log: Log) -> None:
     assert not outage_submits(History([*spoilt, {"kind": "stall", "t": 202.0, "seconds": 0.5}])).broken
 
 
+def test_a_submit_that_an_outage_overtakes_is_counted_from_then(log: Log) -> None:
+    event = find(log, "request", status=503)
+    event.update(sent=199.7, took=2.2)
+    assert not outage_submits(History(log)).broken
+    event.update(took=2.4)
+    assert outage_submits(History(log)).broken
+
+
 def test_quantile() -> None:
     values = list(range(1, 101))
     assert (quantile(values, 0.99), quantile(values, 0.5), quantile([], 0.5), quantile([3.0], 0.99)) == (99, 50, 0.0, 3)
