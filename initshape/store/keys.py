@@ -40,7 +40,7 @@ deliveries:{id}               list     attempts to tell of this id, newest last 
 token:{sha256}                hash     user, role, label, creation, expiry, last use        none, or the token's expiry
 bucket:{kind}:{user}          string   when a user's credit for requests will be full, ms   until then
 active:{user}                 set      jobs that wait or run for a user                     none, empties
-stored:{user}                 hash     key -> bytes of what is kept for a user, and total   none, empties
+stored:{user}                 hash     key -> bytes of what is kept for a user, and total   none, goes with the results
 tidied:{user}                 string   the two above were compared with the truth           10 s
 denied:{who}                  string   a refusal was recorded lately                        1 s
 audit                         stream   who did what (audit.py)                              bounded in length

@@ -51,7 +51,9 @@ KILLS = Scenario(
     "kills",
     workers=4,
     clients=2,
-    habits=Habits(width=1, kinds={"long": 1}, deeds={"submit": 10, "rerun": 30, "read": 4, "look": 6}, repertoire=20),
+    habits=Habits(
+        width=1, kinds={"long": 1}, deeds={"submit": 10, "rerun": 30, "read": 4, "look": 6, "cancel": 6}, repertoire=20
+    ),
     counts={CHILD: 100, WORKER: 100},
     mean=4.0,
 )

@@ -74,7 +74,8 @@ def log() -> Log:
         {"kind": "record", "t": 900.0, "id": GONE, "status": None},
         {"kind": "compared", "t": 950.0, "id": ONE, "difference": 1e-13, "bits": False, "flow": "none"},
         {"kind": "compared", "t": 950.0, "id": TWO, "difference": 0.0, "bits": True, "flow": "none"},
-        {"kind": "leftovers", "t": 901.0, "families": {"job": 3, "index": 1, "stream": 3}, "lasting": {"index": 1},
+        {"kind": "leftovers", "t": 901.0, "families": {"job": 3, "index": 1, "stream": 3, "stored": 2},
+         "lasting": {"index": 1, "stored": 2},
          "waiting": 0, "unacked": 1, "bell": 0, "memory": 1 << 20},
     ]  # fmt: skip
 
@@ -263,6 +264,14 @@ def test_what_the_machine_stood_still_is_taken_off(log: Log) -> None:
     spoilt = copy.deepcopy(log)
     assert outage_submits(History(spoilt)).broken
     assert not outage_submits(History([*spoilt, {"kind": "stall", "t": 202.0, "seconds": 0.5}])).broken
+
+
+def test_a_submit_that_an_outage_overtakes_is_counted_from_then(log: Log) -> None:
+    event = find(log, "request", status=503)
+    event.update(sent=199.7, took=2.2)
+    assert not outage_submits(History(log)).broken
+    event.update(took=2.4)
+    assert outage_submits(History(log)).broken
 
 
 def test_quantile() -> None:

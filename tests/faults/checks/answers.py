@@ -43,16 +43,17 @@ def answers(history: History) -> Finding:
 
 
 def outage_submits(history: History) -> Finding:
-    """What the machine itself stood still is taken off."""
+    """From the request, or from the outage where that came later; what the machine itself stood still is taken off."""
     took, broken = [], []
     for event in history.requests("submit", "batch"):
-        began, ended = event["sent"], event["sent"] + event["took"]
-        if not history.during(began, ended, *ON_REDIS) or history.during(began, ended, API, margin=0.5):
+        sent, ended = event["sent"], event["sent"] + event["took"]
+        met = [window.began for window in history.windows_of(*ON_REDIS) if window.overlaps(sent, ended)]
+        if not met or history.during(sent, ended, API, margin=0.5):
             continue
-        took.append(event["took"])
-        seconds = event["took"] - history.stalled(began, ended)
-        if seconds > ANSWER_SECONDS:
-            broken.append(f"{_said(event)}: {event['took']:.2f} s")
+        began = max(sent, min(met))
+        took.append(ended - began)
+        if ended - began - history.stalled(began, ended) > ANSWER_SECONDS:
+            broken.append(f"{_said(event)}: {ended - began:.2f} s")
     text = (
         f"{len(took)} submits met an outage: median {quantile(took, 0.5):.2f} s, longest {max(took, default=0.0):.2f} s"
     )
