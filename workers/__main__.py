@@ -26,7 +26,10 @@ def main(arguments: list[str] | None = None) -> None:
     # SIGTERM must not wait for an hour-long job to end: it becomes Celery's cold shutdown.
     os.environ["REMAP_SIGTERM"] = "SIGQUIT"
     os.environ[QUEUE_VARIABLE] = given.queue
-    one_core(compilation_cache=compilation_cache())
+    try:
+        one_core(compilation_cache=compilation_cache())
+    except PermissionError as error:
+        parser.error(str(error))
     (gpu if given.queue == "gpu" else cpu).prepare_environment(os.environ)
 
     from initshape.store import Queue, StoreSettings
