@@ -14,7 +14,8 @@ from initshape.run import run
 from initshape.spec.identity import experiment_id, resolved
 from initshape.spec.parse import parse_submission
 from initshape.store import Store, jobs, leases, results
-from initshape.store.jobs import JobRequest, Submitter
+from initshape.store.jobs import JobRequest
+from initshape.store.records import Submitter
 from initshape.store.server import RedisServer
 
 SMALL, LARGE = {"dimension": 20, "samples": 5, "sparsity": 2, "test_samples": 10}, {"dimension": 1000, "samples": 100}
