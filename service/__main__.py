@@ -9,6 +9,7 @@ import sys
 from pydantic import ValidationError
 
 from initshape import logs
+from initshape.store.tls import plaintext_remark
 from service.settings import Settings
 
 
@@ -30,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.captureWarnings(True)
     logs.configure(settings.log_level, settings.log_format)
     logging.getLogger("service").info("settings", extra={"settings": settings.redacted()})
+    if remark := plaintext_remark(settings.redis_url, settings.redis_plaintext):
+        logging.getLogger("service").warning("%s", remark)
     from service.server import Server  # after the settings: a refusal need not wait for the imports
 
     Server(settings).run()

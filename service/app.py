@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from service import denials, errors, openapi, streaming
+from service import denials, errors, headers, openapi, reference, streaming
 from service.cors import Cors
 from service.loopback import LoopbackOnly
 from service.metrics import Requests
@@ -43,6 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         openapi_tags=openapi.TAGS,
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
     )
     app.state.settings = settings
@@ -51,6 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.note_denial = denials.note
     errors.install(app)
     streaming.install(app)
+    reference.install(app)
     every = (experiments, labels, batch, events, results, sweeps, tables, uploads, webhooks, catalog, me, tokens, audit,
              health, metrics, problems)  # fmt: skip
     for router in every:
@@ -61,4 +63,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if not settings.auth:
         app.add_middleware(LoopbackOnly)
     app.add_middleware(Tracing, requests=app.state.requests)  # last, for the last one is the outermost
+    headers.install(app)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ from initshape.spec.parse import parse_json, parse_yaml
 from initshape.spec.problem import ProblemError, SpecError
 from initshape.spec.uploaded import NOTHING, Uploads, upload_ids
 from initshape.store import uploads as stored_uploads
-from service.errors import TooLargeError, UnsupportedMediaError
+from service.errors import TimedOutError, TooLargeError, UnsupportedMediaError
 from service.services import Services
 
 T = TypeVar("T")
@@ -24,6 +25,8 @@ Read = Callable[[Any, int, Uploads], T]
 SMALL = 4096
 """Bytes of a document that is validated in well under a millisecond, quicker than a thread is found."""
 _MAY_NAME_UPLOADS: Final = re.compile(rb"[di]-[a-z2-7]{26}|\\")  # an escape may hide an id
+FIRST_SECONDS, BYTES_A_SECOND = 20.0, 4096
+"""A body may take so long, and one second more for every so many bytes that have come: slow lines, not slow attacks."""
 LINES = ("application/jsonl", "application/x-ndjson")
 _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
 
@@ -78,16 +81,21 @@ async def _read(request: Request, services: Services) -> tuple[bytes, bool]:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The bytes of a body. Errors: 413 above `limit` bytes, before all of them are read."""
+    """The bytes of a body. Errors: 413 above `limit`, before all of them are read; 408 where they come too slowly."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise TooLargeError(limit)
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise TooLargeError(limit)
-        chunks.append(chunk)
+    chunks, size, begun = [], 0, asyncio.get_running_loop().time()
+    try:
+        async with asyncio.timeout_at(begun + FIRST_SECONDS) as patience:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise TooLargeError(limit)
+                chunks.append(chunk)
+                patience.reschedule(begun + FIRST_SECONDS + size / BYTES_A_SECOND)
+    except TimeoutError:
+        raise TimedOutError from None
     return b"".join(chunks)
 
 

@@ -76,7 +76,10 @@ def sender(settings: StoreSettings) -> Any:
     app = Celery("initshape", broker=settings.broker_url, set_as_current=False)
     app.conf.update(
         task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
         task_publish_retry=False,
+        broker_use_ssl=settings.tls_arguments or None,
         broker_pool_limit=1,
         broker_connection_timeout=2,
         broker_transport_options={"socket_timeout": 2, "socket_connect_timeout": 2},

@@ -8,6 +8,7 @@ InitshapeError
     ├── UnauthorizedError       401
     ├── ForbiddenError          403
     ├── NotFoundError           404
+    ├── TimedOutError           408
     ├── NotReadyError           409
     ├── InUseError              409
     ├── ExpiredError            410
@@ -68,10 +69,14 @@ UNAUTHORIZED = Kind("unauthorized", 401, "Unauthorized", "Send `Authorization: B
 FORBIDDEN = Kind("forbidden", 403, "Forbidden", "This caller may not do this.")
 NOT_FOUND = Kind("not-found", 404, "Not found", "Nothing has this address or id: never known, or deleted.")
 NOT_ALLOWED = Kind("method-not-allowed", 405, "Method not allowed", "The Allow header names the methods that exist.")
+TIMED_OUT = Kind("request-timeout", 408, "Request timeout", "The request came too slowly; the connection is closed.")
 NOT_READY = Kind("not-ready", 409, "No result yet", "The job has not succeeded; `job` has its status and its error.")
 IN_USE = Kind("in-use", 409, "In use", "A job that waits or runs needs it: delete it when the job has ended.")
 EXPIRED = Kind("expired", 410, "Expired", "The result was there, and its time is over. Submit again to recompute it.")
 TOO_LARGE = Kind("too-large", 413, "Too large", "What is sent or asked for exceeds the limit in `detail`.")
+HEAD_TOO_LARGE = Kind(
+    "head-too-large", 431, "Request header fields too large", "Send less in the headers or the address."
+)
 UNSUPPORTED = Kind("unsupported-media-type", 415, "Unsupported media type", "Send JSON or YAML; uploads as npz or CSV.")
 NO_RANGE = Kind("range-not-satisfiable", 416, "Range not satisfiable", "The range begins behind the end of the file.")
 INVALID = Kind("invalid-document", 422, "Invalid document", "The document breaks the rules that `errors` lists.")
@@ -90,6 +95,7 @@ KINDS = {
     for kind in (
         BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, NOT_READY, EXPIRED, TOO_LARGE, UNSUPPORTED,
         INVALID, INVALID_PARAMETER, INTERNAL, UNAVAILABLE, FULL, IN_USE, NO_RANGE, STREAMS, RATE, QUOTA,
+        TIMED_OUT, HEAD_TOO_LARGE,
     )
 }  # fmt: skip
 _BY_STATUS = {400: BAD_REQUEST, 401: UNAUTHORIZED, 403: FORBIDDEN, 404: NOT_FOUND, 405: NOT_ALLOWED, 413: TOO_LARGE,
@@ -161,6 +167,15 @@ class TooLargeError(ServiceError):
 
     def __init__(self, limit: int, what: str = "body") -> None:
         super().__init__(f"The {what} exceeds {limit} bytes.", headers={"Connection": "close"})
+
+
+class TimedOutError(ServiceError):
+    """A body that comes too slowly. The connection is closed, so that nobody waits for the rest of it."""
+
+    kind = TIMED_OUT
+
+    def __init__(self) -> None:
+        super().__init__("The body came too slowly.", headers={"Connection": "close"})
 
 
 class UnsupportedMediaError(ServiceError):

@@ -8,6 +8,7 @@ from typing import Any
 import uvicorn
 
 from service.app import create_app
+from service.protocol import Protocol
 from service.settings import Settings
 
 GRACE_SECONDS = 5
@@ -20,7 +21,7 @@ class Server(uvicorn.Server):
     def __init__(self, settings: Settings) -> None:
         config = uvicorn.Config(
             create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False,
-            server_header=False, timeout_graceful_shutdown=GRACE_SECONDS,
+            server_header=False, timeout_graceful_shutdown=GRACE_SECONDS, http=Protocol, ws="none",
         )  # fmt: skip
         super().__init__(config)
 

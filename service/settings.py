@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from initshape.spec.estimate import Limits
 from initshape.store.admission import Allowance
 from initshape.store.settings import StoreSettings
+from initshape.store.tls import Plaintext, Tls, check_address, plaintext_remark
 from initshape.uploads.refusal import LARGEST_BYTES
 
 SHORTEST_SECRET = 24
@@ -26,6 +27,12 @@ class Settings(BaseSettings):
     redis_url: str = Field(default=StoreSettings.url, repr=False)
     redis_password: SecretStr | None = None
     redis_password_file: Path | None = None
+    redis_ca: Path | None = Field(default=None, description="PEM of the authority that signed Redis's certificate.")
+    redis_cert: Path | None = Field(
+        default=None, description="PEM of this client's certificate, if Redis asks for one."
+    )
+    redis_key: Path | None = Field(default=None, description="PEM of the key that belongs to it.")
+    redis_plaintext: Plaintext = Field(default="warn", description="redis:// to another machine: warn, allow, refuse.")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
     auth: bool = Field(default=True, description="False: loopback only, everyone is `local`, an admin.")
@@ -80,6 +87,12 @@ class Settings(BaseSettings):
             raise ValueError(f"without authentication the server listens on loopback only, not on {self.host!r}")
         return self
 
+    @model_validator(mode="after")
+    def _store_is_reached_safely(self) -> Settings:
+        check_address(self.redis_url, self._tls)
+        plaintext_remark(self.redis_url, self.redis_plaintext)
+        return self
+
     @property
     def limits(self) -> Limits:
         """What one job may take."""
@@ -97,7 +110,11 @@ class Settings(BaseSettings):
         password = self.redis_password.get_secret_value() if self.redis_password else None
         if password is None and self.redis_password_file is not None:
             password = self.redis_password_file.read_text().strip()
-        return StoreSettings(url=self.redis_url, password=password)
+        return StoreSettings(url=self.redis_url, password=password, tls=self._tls)
+
+    @property
+    def _tls(self) -> Tls:
+        return Tls(self.redis_ca, self.redis_cert, self.redis_key)
 
     def redacted(self) -> dict[str, Any]:
         """The settings for a log: passwords masked, also one inside the URL."""

@@ -6,6 +6,7 @@ The environment is settled before Celery, numpy or jax is loaded, because all of
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 
@@ -25,20 +26,29 @@ def main(arguments: list[str] | None = None) -> None:
     # SIGTERM must not wait for an hour-long job to end: it becomes Celery's cold shutdown.
     os.environ["REMAP_SIGTERM"] = "SIGQUIT"
     os.environ[QUEUE_VARIABLE] = given.queue
-    one_core(compilation_cache=compilation_cache())
+    try:
+        one_core(compilation_cache=compilation_cache())
+    except PermissionError as error:
+        parser.error(str(error))
     (gpu if given.queue == "gpu" else cpu).prepare_environment(os.environ)
 
     from initshape.store import Queue, StoreSettings
+    from initshape.store.tls import PLAINTEXT, plaintext_remark
     from workers import logs
     from workers.app import create_app
     from workers.warming import start_warming
 
-    settings = StoreSettings.from_environment()
+    try:
+        settings = StoreSettings.from_environment()
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
     os.environ[logs.LEVEL] = given.loglevel.upper()
     logs.install()
     logs.tell_settings(given.queue, given.name, settings)
     if given.queue == Queue.cpu:
         start_warming()
+    if remark := plaintext_remark(settings.url, os.environ.get(PLAINTEXT) or "warn"):
+        logging.getLogger("workers").warning("%s", remark)
     app = create_app(settings)
     app.worker_main([
         "--quiet", "worker", "--without-mingle", "--without-gossip", "--concurrency", "1", "--pool", "prefork",

@@ -27,8 +27,12 @@ def create_app(settings: StoreSettings) -> Celery:
         # The store holds results; a Celery backend would add a subscription per message.
         task_ignore_result=True,
         result_backend=None,
+        # Nothing that comes from the broker is ever unpickled, whatever it says of itself.
         task_serializer="json",
+        event_serializer="json",
+        result_serializer="json",
         accept_content=["json"],
+        result_accept_content=["json"],
         # JAX that was used before a fork hangs in the child.
         worker_pool_start_method="spawn",
         worker_proc_alive_timeout=120,
@@ -44,6 +48,7 @@ def create_app(settings: StoreSettings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options=dict(BROKER_OPTIONS),
+        broker_use_ssl=settings.tls_arguments or None,
         task_default_queue=Queue.cpu.celery,
         include=["workers.task"],
     )

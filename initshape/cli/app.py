@@ -243,6 +243,9 @@ def serve(
     from initshape.supervisor.serve import serve as serve_stack
     from initshape.supervisor.stack import Options
 
+    if any(redis_url and "@" in word and redis_url in word for word in sys.argv):
+        complain("Every user of this machine sees a password in --redis-url: use INITSHAPE_REDIS_PASSWORD_FILE.")
+        raise typer.Exit(Exit.bad_input)
     directory = data_dir or default_data_dir()
     raise typer.Exit(serve_stack(Options(directory, host, port, workers or _cores(), redis_url, auth)))
 

@@ -27,6 +27,7 @@ def _arguments(settings: StoreSettings) -> dict[str, Any]:
         "socket_connect_timeout": seconds,
         "max_connections": MAX_CONNECTIONS,
         "protocol": 2,
+        **settings.tls_arguments,
     }
     if settings.password is not None:
         arguments["password"] = settings.password

@@ -54,7 +54,7 @@ pulse                         hash     last reap and end of the grace time, ms  
 rung:{queue}                  string   somebody rang lately                                 the ring period
 events                        channel  JSON {id, kind, status} for whoever waits            -
 
-Celery's own keys in the same database: one list a queue, named as in queues.py, `_kombu.binding.*`, `unacked*`.
+Celery's own keys in the same database: one list a queue, named as in queues.py, `_kombu.binding*`, `unacked*`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -17,6 +18,7 @@ def serve(options: Options) -> int:
 
     The address, and at the first start the token, go to stdout; what happens goes to stderr and to the log files.
     """
+    os.umask(0o077)  # logs and data are this user's
     signals: list[int] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:

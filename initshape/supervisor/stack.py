@@ -19,6 +19,7 @@ from initshape.store import format as store_format
 from initshape.store.binary import ServerError
 from initshape.store.keys import FORMAT_NUMBER
 from initshape.store.server import RedisServer
+from initshape.store.tls import PLAINTEXT, plaintext_remark
 from initshape.supervisor.child import Child, Plan, python
 from initshape.supervisor.guardian import Guardian
 from initshape.supervisor.place import Place, write_private
@@ -144,7 +145,15 @@ class Stack:
     def _start_redis(self) -> dict[str, str]:
         """The environment in which other processes reach Redis."""
         if self.options.redis_url is not None:
-            return {**os.environ, "INITSHAPE_REDIS_URL": self.options.redis_url}
+            environment = {**os.environ, "INITSHAPE_REDIS_URL": self.options.redis_url}
+            try:
+                settings = StoreSettings.from_environment(environment)
+                remark = plaintext_remark(settings.url, environment.get(PLAINTEXT) or "warn")
+            except (ValueError, OSError) as error:
+                raise StackError(str(error)) from error
+            if remark:
+                self._say(f"warning: {remark}")
+            return environment
         try:
             self._redis = RedisServer(self.place.data_dir)
         except ServerError as error:

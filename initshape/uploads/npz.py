@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Mapping
 from math import prod
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +91,8 @@ def read_npy(name: str, content: bytes, limit: int) -> NDArray[np.float64]:
 def to_npz(arrays: Mapping[str, NDArray[np.float64]]) -> bytes:
     """Arrays as an npz file."""
     file = io.BytesIO()
-    np.savez(file, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+    named: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+    np.savez(file, allow_pickle=False, **named)
     return file.getvalue()
 
 

@@ -14,7 +14,7 @@ from initshape.store import audit
 from service import batches
 from service.auth import Member, actor, entry
 from service.bodies import LINES, read_lines
-from service.errors import BAD_REQUEST, FULL, INVALID, INVALID_PARAMETER, TOO_LARGE, UNSUPPORTED
+from service.errors import BAD_REQUEST, FULL, INVALID, INVALID_PARAMETER, TIMED_OUT, TOO_LARGE, UNSUPPORTED
 from service.examples import BATCHES
 from service.idempotency import IdempotencyKey, hold_to
 from service.openapi import Responses, problems
@@ -37,7 +37,7 @@ _ANSWER: Responses = {
     "/batch",
     operation_id="submit_batch",
     response_class=Response,
-    responses={**_ANSWER, **problems(BAD_REQUEST, TOO_LARGE, UNSUPPORTED, INVALID, INVALID_PARAMETER, FULL,
+    responses={**_ANSWER, **problems(BAD_REQUEST, TIMED_OUT, TOO_LARGE, UNSUPPORTED, INVALID, INVALID_PARAMETER, FULL,
                                      open_to_all=False)},
     openapi_extra=_BODY,
 )  # fmt: skip

@@ -13,7 +13,7 @@ from service.auth import CurrentCaller
 from service.bodies import read_document
 from service.catalog_schemas import Catalog, EvaluationView, Presets
 from service.conditional import matches, not_modified, tag_of, tagged
-from service.errors import BAD_REQUEST, INVALID, INVALID_PARAMETER, TOO_LARGE, UNSUPPORTED
+from service.errors import BAD_REQUEST, INVALID, INVALID_PARAMETER, TIMED_OUT, TOO_LARGE, UNSUPPORTED
 from service.examples import EVALUATIONS, REGULARIZER_FIGURES
 from service.openapi import NOT_MODIFIED, body, media, problems
 from service.parameters import FigureFormat
@@ -24,7 +24,7 @@ from service.services import AppServices
 router = APIRouter(prefix="/v1", tags=["catalog"])
 
 _EVALUATION = ("InitEvaluation", "FormulaEvaluation")
-_BODY_PROBLEMS = (BAD_REQUEST, TOO_LARGE, UNSUPPORTED, INVALID)
+_BODY_PROBLEMS = (BAD_REQUEST, TIMED_OUT, TOO_LARGE, UNSUPPORTED, INVALID)
 
 
 @router.get(

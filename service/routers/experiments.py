@@ -26,6 +26,7 @@ from service.errors import (
     INVALID_PARAMETER,
     NOT_FOUND,
     QUOTA,
+    TIMED_OUT,
     TOO_LARGE,
     UNSUPPORTED,
     ForbiddenError,
@@ -45,7 +46,7 @@ from service.webhooks.address import check
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 
 BODY = body("Submission", EXPERIMENTS)
-BODY_PROBLEMS = (BAD_REQUEST, TOO_LARGE, UNSUPPORTED, INVALID, INVALID_PARAMETER)
+BODY_PROBLEMS = (BAD_REQUEST, TIMED_OUT, TOO_LARGE, UNSUPPORTED, INVALID, INVALID_PARAMETER)
 _KNOWN = "The result is stored."
 _QUEUED = {"description": "Queued, or joined to an equal job; `Location` leads to its state.", "model": Accepted}
 Force = Annotated[bool, Query(description="Also stop what others still want; for admins.")]

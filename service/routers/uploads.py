@@ -26,6 +26,7 @@ from service.errors import (
     NO_RANGE,
     NOT_FOUND,
     QUOTA,
+    TIMED_OUT,
     TOO_LARGE,
     UNSUPPORTED,
     ForbiddenError,
@@ -44,7 +45,9 @@ router = APIRouter(prefix="/v1", tags=["uploads"])
 _NPZ = ("application/zip", "application/x-npz", "application/octet-stream")
 _CREATED = {"description": "It was not known before.", "model": UploadView}
 _KNOWN = "It was stored already."
-_SENDING = problems(BAD_REQUEST, TOO_LARGE, UNSUPPORTED, INVALID, INVALID_PARAMETER, QUOTA, FULL, open_to_all=False)
+_SENDING = problems(
+    BAD_REQUEST, TIMED_OUT, TOO_LARGE, UNSUPPORTED, INVALID, INVALID_PARAMETER, QUOTA, FULL, open_to_all=False
+)
 _READING = problems(NOT_FOUND, open_to_all=False)
 _CONTENT = (
     media(_NPZ[0], description="NumPy archive; load it with allow_pickle=False.")

@@ -38,7 +38,11 @@ def test_every_service_recovers_and_is_bounded(name: str) -> None:
     assert re.fullmatch(r"\d+g", service["deploy"]["resources"]["limits"]["memory"])
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["pids_limit"] <= 256
     assert service["secrets"] == ["redis_password"]
+    assert not {"privileged", "pid", "ipc", "network_mode", "userns_mode", "devices", "cap_add"} & set(service)
+    assert not any("docker.sock" in mount for mount in service.get("volumes", []))
     assert "container_name" not in service, "a fixed name cannot be scaled"
 
 
@@ -90,3 +94,14 @@ def test_the_password_is_nowhere_in_the_file() -> None:
     for service in SERVICES.values():
         assert "INITSHAPE_REDIS_PASSWORD" not in service["environment"]
         assert "@" not in service["environment"].get("INITSHAPE_REDIS_URL", "")
+
+
+def test_workers_can_be_scaled() -> None:
+    for name in ("worker", "gpu-worker"):
+        assert not {"ports", "hostname", "container_name", "scale"} & set(SERVICES[name])
+
+
+def test_plain_text_is_allowed_only_where_the_network_is_internal() -> None:
+    allowed = [name for name, s in SERVICES.items() if s["environment"].get("INITSHAPE_REDIS_PLAINTEXT") == "allow"]
+    assert allowed == list(BUILT)
+    assert COMPOSE["networks"]["store"]["internal"] is True

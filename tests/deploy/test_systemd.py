@@ -77,3 +77,22 @@ def test_a_gpu_worker_sees_the_device_of_its_instance_only() -> None:
     (unit,) = (unit for unit in WORKERS if "gpu" in unit.name)
     assert environment(unit)["CUDA_VISIBLE_DEVICES"] == "%i"
     assert values(unit, "PrivateDevices") == []
+
+
+MOST_EXPOSED = {"initshape-gpu-worker@.service": 5.0}
+"""Of systemd's own measure, 0 to 10; a GPU worker has to reach its device."""
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
+def test_systemd_finds_little_exposed(unit: Path, tmp_path: Path) -> None:
+    copy = tmp_path / unit.name.replace("@.", "@0.")
+    copy.write_text(unit.read_text())
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", copy],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    found = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
+    if found is None:
+        pytest.skip(f"this systemd cannot judge a file: {done.stderr[:200]}")
+    assert float(found[1]) <= MOST_EXPOSED.get(unit.name, 4.0), done.stdout

@@ -57,7 +57,8 @@ def test_types_are_explained(api: httpx2.Client) -> None:
 def test_types_are_stable() -> None:
     assert {kind.type: kind.status for kind in KINDS.values()} == {
         "/problems/bad-request": 400, "/problems/unauthorized": 401, "/problems/forbidden": 403,
-        "/problems/not-found": 404, "/problems/method-not-allowed": 405, "/problems/not-ready": 409,
+        "/problems/not-found": 404, "/problems/method-not-allowed": 405,
+        "/problems/request-timeout": 408, "/problems/head-too-large": 431, "/problems/not-ready": 409,
             "/problems/in-use": 409,
         "/problems/expired": 410, "/problems/too-large": 413, "/problems/unsupported-media-type": 415,
         "/problems/invalid-document": 422, "/problems/invalid-parameter": 422, "/problems/internal": 500,
