@@ -37,11 +37,12 @@ the times that are expected are those of one core."""
 def work_while_there_is_any(store: Store, worker: str, queue: str, seconds: float = LOOP_SECONDS) -> bool:
     """Runs jobs one after the other. True where the time is over and more may wait; never when the worker must go."""
     end = time.monotonic() + seconds
-    claimer, claims = _claimer(store, worker), None
+    claimer, away = _claimer(store, worker), False
     while time.monotonic() < end:
         if departure.begun:
             return False
         claims = claimer.claim(queue, *batch_of(queue))
+        away = claims is None
         if claims is None:
             time.sleep(RETRY_SECONDS)
             continue
@@ -50,7 +51,7 @@ def work_while_there_is_any(store: Store, worker: str, queue: str, seconds: floa
         for claim in claims:
             logger.info("claimed", extra={**claim.trace, "fence": claim.fence, "batch": len(claims)})
         run_batch(store, claims)
-    return claims is not None  # Redis is away: the ring is repeated when it is back
+    return not away  # where Redis is away the ring is repeated when it is back
 
 
 def batch_of(queue: str) -> tuple[int, float]:

@@ -69,6 +69,8 @@ def page(limit: int, before: str | None = None, filters: Mapping[str, str] | Non
     A rare filter may come to an end before it has found `limit`; `before` then goes on where it stopped.
     """
     wanted, found = filters or {}, list[AuditEntry]()
+    if before is not None and not any(map(int, before.split("-"))):
+        return AuditPage((), None)  # nothing comes before 0-0, which Redis calls an error
     for _ in range(_MOST_ROUNDS):
         top = "+" if before is None else f"({before}"
         count = _LOOKED_AT if wanted else limit

@@ -16,7 +16,7 @@ from service.services import AppServices
 
 router = APIRouter(prefix="/v1", tags=["access"])
 
-Text = Annotated[str | None, Query(max_length=300)]
+Text = Annotated[str | None, Query(min_length=1, max_length=300)]
 AuditCursor = Annotated[str | None, Query(pattern="^[0-9]{1,15}-[0-9]{1,9}$", description="`next` of the page before.")]
 
 
@@ -29,7 +29,7 @@ async def list_audit(
     action: Text = None,
     outcome: Text = None,
     request_id: Text = None,
-    subject: Annotated[str | None, Query(alias="object", max_length=300)] = None,
+    subject: Annotated[str | None, Query(alias="object", min_length=1, max_length=300)] = None,
     limit: Limit = 50,
     cursor: AuditCursor = None,
 ) -> AuditLines:

@@ -238,7 +238,7 @@ def _answer(job_id: str, status: Status) -> Response:
     """The body of `Accepted`, ready: the busiest route neither validates nor encodes what it has just made itself."""
     links = views.experiment_links(job_id)
     headers = {} if status is Status.succeeded else {"Location": links["self"]}
-    content = json.dumps({"id": job_id, "status": status.value, "links": links})
+    content = json.dumps({"id": job_id, "status": status.value, "links": links}, separators=(",", ":"))
     return Response(content, 202 if headers else 200, headers, "application/json")
 
 

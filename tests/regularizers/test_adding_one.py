@@ -92,6 +92,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("copy")
     for package in ("initshape", "service"):
         shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "openapi" / "examples", root / "service" / "openapi_examples")
     folder = root / "initshape" / "regularizers"
     (folder / "toy.py").write_text(NEWCOMER.lstrip())
     after(folder / "registry.py", "from initshape.regularizers import (\n", "    toy,\n")

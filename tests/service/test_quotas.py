@@ -171,6 +171,8 @@ def test_the_audit_tells_who_did_what(api: httpx2.Client, login: Any, document: 
     mine = api.get("/v1/audit", params={"user": "mia", "action": "cancel"}).json()["items"]
     assert [line["object"] for line in mine] == [job]
     assert api.get("/v1/audit", params={"actor": "mia"}).status_code == 422
+    assert api.get("/v1/audit", params={"user": ""}).status_code == 422
+    assert api.get("/v1/audit", params={"cursor": "0-0"}).json() == {"items": [], "next": None}
 
 
 def test_a_flood_of_refusals_does_not_flood_the_audit(api: httpx2.Client, server: Any) -> None:
