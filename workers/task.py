@@ -15,7 +15,7 @@ from workers.backstop import child_name
 logs.install()  # this module comes first in a spawned child, too
 
 
-@shared_task(name=TASK, bind=True, max_retries=0)  # type: ignore[untyped-decorator]
+@shared_task(name=TASK, bind=True, max_retries=0, Strategy="workers.strategy:careful")  # type: ignore[untyped-decorator]
 def work(self: Task, queue: str) -> None:
     """Runs what waits in the queue; where the time is over before the work, rings for the rest."""
     from workers import child, loop

@@ -18,17 +18,6 @@ for folder in (str(ROOT), str(ROOT / "docs")):
 from generators import catalog, commands, document, http, trouble  # noqa: E402
 from generators.formulas import marked, unmarked  # noqa: E402
 
-_SECURITY = """# Security
-
-* Every request below `/v1` needs `Authorization: Bearer <token>`. Tokens are stored hashed and shown once.
-* `--no-auth` serves loopback only: everyone is then `local`, an admin.
-* The server speaks plain HTTP: put a proxy with TLS in front before you open it to others
-  ([Install for a team](install.md)).
-* Uploads are npz or CSV, never pickles, and every size is checked before what it speaks of is read.
-* The store listens on loopback or a unix socket only, with a password.
-"""
-
-
 def _install() -> str:
     text = (ROOT / "deploy" / "README.md").read_text()
     return re.sub(r"\]\((?!https?:|#)[^)]*\)", "]", text)
@@ -44,7 +33,6 @@ _PAGES: dict[str, Callable[[], str]] = {
     "reference/cli.md": commands.page,
     "changelog.md": _changelog,
     "install.md": _install,
-    "security.md": lambda: _SECURITY,
 }
 _PARTS: dict[str, Callable[[], str]] = {
     "regularizers": catalog.regularizers,

@@ -76,6 +76,9 @@ def hostile(trap: Path) -> dict[str, bytes]:
         "unknown to everybody": envelope(b"x", "application/x-nothing"),
         "no task of ours": envelope(json.dumps(call).encode(), "application/json", task="os.system"),
         "arguments of another form": envelope(b'[["no queue", 1, 2], {"self": 1}, {}]', "application/json"),
+        "not a list": envelope(b'{"a": 1}', "application/json"),
+        "too short a list": envelope(b'[["cpu"]]', "application/json"),
+        "numbers only": envelope(b"[1, 2, 3]", "application/json"),
         "nested without end": envelope(b"[" * 100_000, "application/json"),
         "a queue that is none": envelope(b'[["../../etc/passwd"], {}, {}]', "application/json"),
     }

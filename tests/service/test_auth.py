@@ -119,4 +119,4 @@ def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.store.password == "hunter2"
     shown = f"{settings!r} {settings} {settings.redacted()}"
     assert "hunter" not in shown
-    assert settings.redacted()["redis_url"] == "redis://ada:***@localhost:1/0"
+    assert settings.redacted()["redis_url"] == "redis://ada@localhost:1/0"

@@ -35,7 +35,7 @@ def secure(redis_server: RedisServer, settings: StoreSettings, papers: Papers) -
 def by_thread(settings: StoreSettings) -> None:
     store = Store(settings)
     try:
-        store.run(jobs.page(1))
+        store.run(jobs.read("x-1"))
     finally:
         store.close()
 
@@ -44,7 +44,7 @@ def by_loop(settings: StoreSettings) -> None:
     async def go() -> None:
         store = AsyncStore(settings)
         try:
-            await store.run(jobs.page(1))
+            await store.run(jobs.read("x-1"))
         finally:
             await store.aclose()
 
