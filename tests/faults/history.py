@@ -126,6 +126,10 @@ class History:
             if set(window.pids) & set(attempt.pids) and window.overlaps(attempt.started, attempt.ended, slack)
         ]  # fmt: skip
 
+    def withdrawn(self, id: str, began: float, ended: float) -> bool:
+        """Whether somebody asked then that the job be stopped: no claim has to follow."""
+        return any(event["id"] == id and began <= event["sent"] <= ended for event in self.requests("cancel", "delete"))
+
     def stalled(self, began: float, ended: float) -> float:
         """Seconds for which the machine let nobody run who watches the clock."""
         return sum(e["seconds"] for e in self.all("stall") if e["t"] - e["seconds"] <= ended and began <= e["t"])

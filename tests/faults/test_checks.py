@@ -274,6 +274,12 @@ def test_a_submit_that_an_outage_overtakes_is_counted_from_then(log: Log) -> Non
     assert outage_submits(History(log)).broken
 
 
+def test_a_cancelled_job_waits_for_nothing(log: Log) -> None:
+    spoil_wait(log)
+    log.append(request("cancel", TWO, 210.0, 200))
+    assert not waits(History(log)).broken
+
+
 def test_quantile() -> None:
     values = list(range(1, 101))
     assert (quantile(values, 0.99), quantile(values, 0.5), quantile([], 0.5), quantile([3.0], 0.99)) == (99, 50, 0.0, 3)

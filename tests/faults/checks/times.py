@@ -73,7 +73,7 @@ def waits(history: History) -> Finding:
     for id, attempts in history.attempts.items():
         for asked in history.queued.get(id, ()):
             following = next((a for a in attempts if a.ended >= asked), None)
-            if following is not None:
+            if following is not None and not history.withdrawn(id, asked, following.started):
                 waited.append((id, _open(history, asked, following.started)))
         for one, following in pairwise(attempts):
             if one.how in ("lost", "handed_over", "returned"):
