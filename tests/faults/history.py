@@ -128,7 +128,14 @@ class History:
 
     def withdrawn(self, id: str, began: float, ended: float) -> bool:
         """Whether somebody asked then that the job be stopped: no claim has to follow."""
-        return any(event["id"] == id and began <= event["sent"] <= ended for event in self.requests("cancel", "delete"))
+        return any(began <= sent <= ended for sent in self._withdrawals.get(id, ()))
+
+    @cached_property
+    def _withdrawals(self) -> dict[str, list[float]]:
+        found: dict[str, list[float]] = defaultdict(list)
+        for event in self.requests("cancel", "delete"):
+            found[event["id"]].append(event["sent"])
+        return found
 
     def stalled(self, began: float, ended: float) -> float:
         """Seconds for which the machine let nobody run who watches the clock."""
