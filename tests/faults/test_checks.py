@@ -280,6 +280,14 @@ def test_a_cancelled_job_waits_for_nothing(log: Log) -> None:
     assert not waits(History(log)).broken
 
 
+def test_a_job_that_was_cancelled_before_its_worker_died_need_not_run_again(log: Log) -> None:
+    find(log, "record", id=ONE)["attempts"][1].update(started=200.5, ended=202.0)
+    assert waits(History(log)).broken
+    log.append(request("cancel", ONE, 101.0, 200))
+    assert not waits(History(log)).broken
+    assert "0 within" in running_again(History(log)).measured
+
+
 def test_quantile() -> None:
     values = list(range(1, 101))
     assert (quantile(values, 0.99), quantile(values, 0.5), quantile([], 0.5), quantile([3.0], 0.99)) == (99, 50, 0.0, 3)

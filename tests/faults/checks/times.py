@@ -77,7 +77,8 @@ def waits(history: History) -> Finding:
             if following is not None and not history.withdrawn(id, asked, following.started):
                 waited.append((id, _open(history, asked, following.started)))
         for one, following in pairwise(attempts):
-            if one.how in ("lost", "handed_over", "returned"):
+            wanted = not history.withdrawn(id, one.started, following.started)
+            if wanted and one.how in ("lost", "handed_over", "returned"):
                 waited.append((id, _open(history, one.ended, following.started)))
     broken = [f"{id} waited {seconds:.0f} s" for id, seconds in waited if seconds > WAIT_SECONDS]
     seconds = [s for _, s in waited]
@@ -116,7 +117,8 @@ def _killed(history: History) -> Iterator[tuple[Attempt, Window, Attempt | None]
             frozen = any(hit.what == FREEZE for hit in history.hits(one))
             if frozen or history.during(kill.began - GRACE_SECONDS, one.ended, *ON_REDIS):
                 continue
-            yield one, kill, following
+            wanted = following is not None and not history.withdrawn(one.id, one.started, following.started)
+            yield one, kill, following if wanted else None
 
 
 def _intervals(history: History) -> dict[int, list[tuple[float, float]]]:
