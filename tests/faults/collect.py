@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ def worker_logs(logs: Iterable[Path], journal: Journal) -> None:
                 said = json.loads(line)
             except ValueError:
                 continue  # cut short by a kill
-            about = {"id": said["job"], "attempt": said.get("attempt"), "log": log.name, "pid": said["pid"]}
+            at = datetime.fromisoformat(said["time"]).timestamp()
+            about = {"at": at, "id": said["job"], "attempt": said.get("attempt"), "log": log.name, "pid": said["pid"]}
             if said["message"] == "claimed":
                 journal.write("claimed", fence=said["fence"], **about)
             elif found := ENDED.match(said["message"]):

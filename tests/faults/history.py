@@ -126,6 +126,17 @@ class History:
             if set(window.pids) & set(attempt.pids) and window.overlaps(attempt.started, attempt.ended, slack)
         ]  # fmt: skip
 
+    def withdrawn(self, id: str, began: float, ended: float) -> bool:
+        """Whether somebody asked then that the job be stopped: no claim has to follow."""
+        return any(began <= sent <= ended for sent in self._withdrawals.get(id, ()))
+
+    @cached_property
+    def _withdrawals(self) -> dict[str, list[float]]:
+        found: dict[str, list[float]] = defaultdict(list)
+        for event in self.requests("cancel", "delete"):
+            found[event["id"]].append(event["sent"])
+        return found
+
     def stalled(self, began: float, ended: float) -> float:
         """Seconds for which the machine let nobody run who watches the clock."""
         return sum(e["seconds"] for e in self.all("stall") if e["t"] - e["seconds"] <= ended and began <= e["t"])

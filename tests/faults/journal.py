@@ -10,7 +10,7 @@ mended    breaker        and works again: what, target, began, t
 warm      watcher        a child has loaded its libraries: worker, parent, child
 held      watcher        a lease seen for the first time: id, fence, attempt, worker
 stall     watcher        the machine did not run us for so long: seconds
-claimed   workers        from their own logs: id, attempt, fence, pid
+claimed   workers        from their own logs: id, attempt, fence, pid, at
 finish    workers        from their own logs: id, attempt, answer (accepted, stale)
 record    store          a job at the end: status, error, attempts with fences and times
 compared  a process      a stored result beside that of a quiet run: id, difference, bits

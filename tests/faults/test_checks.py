@@ -50,9 +50,9 @@ def log() -> Log:
         {"kind": "held", "t": 100.2, "id": ONE, "fence": 1, "attempt": 1, "worker": FIRST},
         {"kind": "fault", "t": 102.0, "what": "child", "target": "w1", "pids": [11]},
         {"kind": "held", "t": 107.2, "id": ONE, "fence": 2, "attempt": 2, "worker": SECOND},
-        {"kind": "claimed", "t": 999.0, "id": ONE, "attempt": 1, "fence": 1, "log": "w1.log", "pid": 11},
-        {"kind": "claimed", "t": 999.0, "id": ONE, "attempt": 2, "fence": 2, "log": "w2.log", "pid": 21},
-        {"kind": "finish", "t": 999.0, "id": ONE, "attempt": 2, "answer": "accepted"},
+        {"kind": "claimed", "t": 999.0, "at": 107.1, "id": ONE, "attempt": 1, "fence": 1, "log": "w1.log", "pid": 11},
+        {"kind": "claimed", "t": 999.0, "at": 107.1, "id": ONE, "attempt": 2, "fence": 2, "log": "w2.log", "pid": 21},
+        {"kind": "finish", "t": 999.0, "at": 109.0, "id": ONE, "attempt": 2, "answer": "accepted"},
         request("read", ONE, 120.0, 200, etag="e1", attempt=2, numbers="n"),
         request("submit", GONE, 130.0),
         request("delete", GONE, 131.0, 200),
@@ -60,7 +60,7 @@ def log() -> Log:
         request("submit", TWO, 201.0, 503, type="/problems/unavailable", retry_after="2"),
         {"kind": "mended", "t": 204.0, "what": "redis", "target": "redis", "began": 200.0},
         request("submit", TWO, 206.0),
-        {"kind": "finish", "t": 999.0, "id": TWO, "attempt": 1, "answer": "accepted"},
+        {"kind": "finish", "t": 999.0, "at": 109.0, "id": TWO, "attempt": 1, "answer": "accepted"},
         request("submit", STOPPED, 300.0),
         request("cancel", STOPPED, 301.0, 200),
         {"kind": "cancel", "t": 301.5, "id": STOPPED, "sent": 301.0, "took": 0.5, "before": "cancelling",
@@ -272,6 +272,20 @@ def test_a_submit_that_an_outage_overtakes_is_counted_from_then(log: Log) -> Non
     assert not outage_submits(History(log)).broken
     event.update(took=2.4)
     assert outage_submits(History(log)).broken
+
+
+def test_a_cancelled_job_waits_for_nothing(log: Log) -> None:
+    spoil_wait(log)
+    log.append(request("cancel", TWO, 210.0, 200))
+    assert not waits(History(log)).broken
+
+
+def test_a_job_that_was_cancelled_before_its_worker_died_need_not_run_again(log: Log) -> None:
+    find(log, "record", id=ONE)["attempts"][1].update(started=200.5, ended=202.0)
+    assert waits(History(log)).broken
+    log.append(request("cancel", ONE, 101.0, 200))
+    assert not waits(History(log)).broken
+    assert "0 within" in running_again(History(log)).measured
 
 
 def test_quantile() -> None:

@@ -15,6 +15,7 @@ CANCEL_SECONDS = 2.0
 WAIT_SECONDS = 60.0
 WARM_SECONDS = 5.0
 """After its libraries were first seen loaded, a child is ready for a claim."""
+UNKNOWN_SECONDS = 60.0
 GRACE_SECONDS = 12.0
 """After an outage: what is left of a lease, and the grace time of one lease."""
 
@@ -73,10 +74,11 @@ def waits(history: History) -> Finding:
     for id, attempts in history.attempts.items():
         for asked in history.queued.get(id, ()):
             following = next((a for a in attempts if a.ended >= asked), None)
-            if following is not None:
+            if following is not None and not history.withdrawn(id, asked, following.started):
                 waited.append((id, _open(history, asked, following.started)))
         for one, following in pairwise(attempts):
-            if one.how in ("lost", "handed_over", "returned"):
+            wanted = not history.withdrawn(id, one.started, following.started)
+            if wanted and one.how in ("lost", "handed_over", "returned"):
                 waited.append((id, _open(history, one.ended, following.started)))
     broken = [f"{id} waited {seconds:.0f} s" for id, seconds in waited if seconds > WAIT_SECONDS]
     seconds = [s for _, s in waited]
@@ -115,7 +117,8 @@ def _killed(history: History) -> Iterator[tuple[Attempt, Window, Attempt | None]
             frozen = any(hit.what == FREEZE for hit in history.hits(one))
             if frozen or history.during(kill.began - GRACE_SECONDS, one.ended, *ON_REDIS):
                 continue
-            yield one, kill, following
+            wanted = following is not None and not history.withdrawn(one.id, one.started, following.started)
+            yield one, kill, following if wanted else None
 
 
 def _intervals(history: History) -> dict[int, list[tuple[float, float]]]:
@@ -125,6 +128,11 @@ def _intervals(history: History) -> dict[int, list[tuple[float, float]]]:
         for attempt in attempts:
             if len(attempt.pids) == 2:
                 busy.setdefault(attempt.pids[1], []).append((attempt.started, attempt.ended))
+    ends = {(event["id"], event["attempt"]): event["at"] for event in history.all("finish") if "at" in event}
+    for event in history.all("claimed"):  # jobs that were deleted have no record
+        if event["id"] not in history.records and "at" in event:
+            end = ends.get((event["id"], event["attempt"]), event["at"] + UNKNOWN_SECONDS)
+            busy.setdefault(event["pid"], []).append((event["at"], end))
     return busy
 
 
@@ -136,7 +144,9 @@ def _anybody_free(history: History, busy: dict[int, list[tuple[float, float]]], 
         if any(pids & set(w.pids) and w.began <= ended and (w.what != FREEZE or w.ended >= began)
                for w in history.windows_of(*ON_WORKERS)):  # fmt: skip
             continue
-        if not any(start <= ended and began <= end for start, end in busy.get(event["child"], ())):
+        times = busy.get(event["child"], ())
+        lived = any(start > ended for start, _ in times)  # it may have ended itself
+        if lived and not any(start <= ended and began <= end for start, end in times):
             return True
     return False
 
