@@ -18,6 +18,7 @@ for folder in (str(ROOT), str(ROOT / "docs")):
 from generators import catalog, commands, document, http, trouble  # noqa: E402
 from generators.formulas import marked, unmarked  # noqa: E402
 
+
 def _install() -> str:
     text = (ROOT / "deploy" / "README.md").read_text()
     return re.sub(r"\]\((?!https?:|#)[^)]*\)", "]", text)
