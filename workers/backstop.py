@@ -15,7 +15,8 @@ from pathlib import Path
 
 from initshape.store import Store, jobs, leases
 from initshape.store.leases import Finish, Held
-from workers.memory import HEADROOM, SLACK, OomKills, held_bytes, limit_bytes, ran_out, too_much
+from workers.memory import HEADROOM, SLACK, held_bytes, limit_bytes, ran_out, too_much
+from workers.oom_kills import OomKills
 from workers.patience import Patience, late
 
 logger = logging.getLogger(__name__)
@@ -45,8 +46,8 @@ class Backstop:
 
     def tick(self) -> None:
         """One look at the leases of the children. Errors: StoreError."""
-        self._oom_kills.look()
         held = self._store.run(leases.held_by(self._worker))
+        self._oom_kills.look({pid for lease in held if (pid := child_of(lease.worker)) is not None})
         seen: dict[int, float] = {}
         for lease in held:
             pid = child_of(lease.worker)
@@ -75,8 +76,7 @@ class Backstop:
         memory = held_bytes(pid)
         if memory > self._largest:
             return too_much(memory)
-        # Gone, just when the kernel killed somebody for memory.
-        return "the system had none left and ended it" if memory == 0 and self._oom_kills.lately else None
+        return "the system had none left and ended it" if memory == 0 and self._oom_kills.lately(pid) else None
 
     def _stop(self, lease: Held, pid: int, held: Sequence[Held], answer: Finish) -> None:
         """Ends the child that is at this job; what waits in it for its turn goes back to the queue first."""

@@ -5,6 +5,7 @@ asks for more than it        RLIMIT_DATA of a CPU child: numpy and XLA fail clea
 holds more than it           the parent sees it (resident and swapped pages) and ends the child; this is what bounds GPU
                              workers, whose drivers map more than they use
 the machine has no more      the kernel kills the child, and its count of such kills tells this from any other end
+                             (`oom_kills`)
 
 All four say `out_of_memory`. Other jobs of the child go back to the queue.
 """
@@ -14,7 +15,6 @@ from __future__ import annotations
 import logging
 import os
 import resource
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -28,9 +28,6 @@ HEADROOM: Final = 512 * 2**20
 """For libraries, compiled programs and XLA's threads, beside what a job may take."""
 SLACK: Final = 512 * 2**20
 """So much later than the system's limit the parent acts: resident pages include the libraries' files."""
-RECENT_SECONDS: Final = 5.0
-"""A process that the kernel kills may take so long to go."""
-_VMSTAT: Final = Path("/proc/vmstat")
 
 
 def limit_bytes() -> int:
@@ -58,25 +55,6 @@ def bind() -> int | None:
 def held_bytes(pid: int) -> int:
     """Resident and swapped pages of a process; 0 where there is none, or it has ended."""
     return _status(pid, "VmRSS") + _status(pid, "VmSwap")
-
-
-class OomKills:
-    """Whether the kernel has killed any process for memory lately. `look` at it before anything is asked."""
-
-    def __init__(self) -> None:
-        self._count = _oom_kills()
-        self._until = 0.0
-
-    def look(self) -> None:
-        """Reads the kernel's counter again."""
-        count = _oom_kills()
-        if count > self._count:
-            self._count, self._until = count, time.monotonic() + RECENT_SECONDS
-
-    @property
-    def lately(self) -> bool:
-        """True for some seconds after each kill."""
-        return time.monotonic() < self._until
 
 
 def ran_out(why: str, document: Mapping[str, Any] | None) -> JobError:
@@ -110,11 +88,3 @@ def _status(pid: int, name: str) -> int:
         return 0
     found = next((line for line in lines if line.startswith(f"{name}:")), None)
     return 0 if found is None else int(found.split()[1]) * 1024
-
-
-def _oom_kills() -> int:
-    try:
-        lines = _VMSTAT.read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

@@ -90,17 +90,41 @@ def cell() -> Iterator[Path]:
     place.rmdir()
 
 
+class Enclosed:
+    """A process in a control group, which takes more than there is when it is told to."""
+
+    def __init__(self, cell: Path) -> None:
+        code = f"open('{cell}/cgroup.procs', 'w').write('0')\ninput()\n" + TAKE.format(size=200 * MEBI)
+        self.process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+        until(lambda: (cell / "cgroup.procs").read_text() == f"{self.process.pid}\n")
+
+    def die(self) -> None:
+        self.process.communicate(b"\n", timeout=30)
+
+
 def test_a_child_that_the_kernel_kills_for_memory(store: Store, cell: Path) -> None:
-    backstop = Backstop(store, "w")
-    code = f"open('{cell}/cgroup.procs', 'w').write('0')\ninput()\n" + TAKE.format(size=200 * MEBI)
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
-    claimed(store, process.pid)
+    backstop, enclosed = Backstop(store, "w"), Enclosed(cell)
+    claimed(store, enclosed.process.pid)
     backstop.tick()
     assert read(store, "x-0").status is Status.running
-    process.communicate(b"\n", timeout=30)
+    enclosed.die()
     backstop.tick()
     assert error_of(store, "x-0").code == "out_of_memory"
     assert read(store, "x-1").status is Status.queued
+
+
+def test_the_end_of_a_stranger_says_nothing_of_a_child(
+    store: Store, cell: Path, child: subprocess.Popen[bytes]
+) -> None:
+    """The kernel kills in another group, just when somebody kills the child."""
+    backstop, enclosed = Backstop(store, "w"), Enclosed(cell)
+    claimed(store, child.pid)
+    backstop.tick()
+    enclosed.die()
+    child.kill()
+    child.wait()
+    backstop.tick()
+    assert read(store, "x-0").status is Status.running  # until its lease expires
 
 
 def test_a_child_that_somebody_else_kills_is_lost_and_not_out_of_memory(
