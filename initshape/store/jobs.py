@@ -168,6 +168,12 @@ def read(job_id: str) -> Operation[JobRecord | None]:
     )  # fmt: skip
 
 
+def status(job_id: str) -> Operation[Status | None]:
+    """The status alone, for whoever waits for an end; None for an unknown id."""
+    (found,) = yield [("HGET", key("job", job_id), "status")]
+    return None if found is None else Status(found.decode())
+
+
 def read_many(job_ids: Sequence[str]) -> Operation[list[JobRecord | None]]:
     """Records without submitters' places and attempts, for lists and tables."""
     replies = yield [command for job_id in job_ids for command in _brief(job_id)]

@@ -245,7 +245,11 @@ def _answer(job_id: str, status: Status) -> Response:
 async def _status_after(services: Services, job_id: str, status: Status, wait: float) -> Status:
     """The job is accepted whatever happens now: a store that goes away while we wait changes nothing about that."""
     try:
-        record = await settled(services, [job_id], partial(jobs.read, job_id), ended, wait)
+        found = await settled(services, [job_id], partial(jobs.status, job_id), _over, wait)
     except StoreUnavailableError:
         return status
-    return record.status if record else status
+    return found or status
+
+
+def _over(status: Status | None) -> bool:
+    return status is None or status.terminal
