@@ -10,6 +10,10 @@ export MKL_NUM_THREADS := 1
 
 # What a machine that only computes has to pass: Python's own packages, nothing of the service.
 NUMERICS := tests/flows tests/models tests/regularizers tests/datasets tests/test_comparison.py tests/test_run.py
+# What starts no server and promises no deadline: side by side. All the rest has the machine to itself.
+COMPUTE := $(NUMERICS) tests/architecture tests/dual tests/figures tests/spec tests/test_batch.py \
+  tests/test_classification.py tests/test_families.py tests/test_margin_theory.py tests/test_network_families.py \
+  tests/test_rectified_run.py tests/test_short_cuts.py tests/test_simulate_many.py
 WITH_PYTHON := PYTHONPATH=$(CURDIR) $(PYTHON) -m pytest
 
 .PHONY: setup setup-test demo serve docs test test-long test-numerics test-gpu chaos soak bench bench-full lint format openapi clean help
@@ -50,7 +54,8 @@ serve: setup     ## keep the stack up in the foreground
 	@$(BIN)/initshape serve
 
 test: setup-test lint   ## everything that this machine can run, under 15 minutes
-	@$(BIN)/python -m pytest -m "not long and not gpu"
+	@$(BIN)/python -m pytest -m "not long and not gpu" --numprocesses 2 --dist loadfile $(COMPUTE)
+	@$(BIN)/python -m pytest -m "not long and not gpu" $(addprefix --ignore=,$(COMPUTE))
 
 test-long: setup-test   ## hundreds of random instances a family
 	@$(BIN)/python -m pytest -m long --timeout 3600

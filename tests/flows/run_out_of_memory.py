@@ -6,6 +6,7 @@ The system refuses the next block its memory; half the batch finds the limit lif
 from __future__ import annotations
 
 import resource
+import time
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,15 @@ SLACK = 2 << 20
 def address_space() -> int:
     with open("/proc/self/statm") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def settled() -> int:
+    """The address space, once XLA's threads have given back what they free behind our back."""
+    sizes = [address_space()]
+    while len(sizes) < 10 or len(set(sizes[-10:])) > 1:
+        time.sleep(0.02)
+        sizes.append(address_space())
+    return sizes[-1]
 
 
 def limit(bound: int) -> None:
@@ -43,7 +53,7 @@ def main() -> None:
         sizes.append(len(arguments[1].rtol))
         program = compiled(function, static, arguments)
         if len(sizes) == 2:  # compiled already: what comes next is the block
-            limit(address_space() + SLACK)
+            limit(settled() + SLACK)
         return program
 
     def progress(cell: int, now: FlowProgress) -> None:
