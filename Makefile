@@ -74,7 +74,7 @@ chaos: setup-test   ## break a real service at random; SCENARIO=kills|redis|many
 soak: setup-test   ## a mixed load for MINUTES=60, and whether anything grows; WRITE=1 writes docs/reliability.md
 	@$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(WRITE),--write)
 
-bench: $(VENV)/.bench   ## ratios within one run, ten minutes; ONLY=fit runs one; writes benchmarks/README.md
+bench: $(VENV)/.bench   ## ratios within one run, a quarter of an hour; ONLY=fit runs one; writes benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
 bench-full: $(VENV)/.bench   ## the same with nothing extrapolated: hours

@@ -1,3 +1,3 @@
 """The benchmarks, by name; each module has `run(effort) -> Outcome` and a `TITLE`."""
 
-NAMES = ("flow", "sweep", "fit", "floor", "scaling", "cold", "accept")
+NAMES = ("flow", "sweep", "fit", "floor", "scaling", "cold", "accept", "store")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -12,31 +11,27 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cores import available
 from benchmarks.markdown import number
 from benchmarks.outcome import Bar, Effort, Outcome, Table, ratio
+from benchmarks.serving.service import redis, service, token
 from benchmarks.serving.stand import Served, free_port, served
-from initshape.store import Store, StoreSettings, tokens
 from initshape.store.server import RedisServer
-from initshape.store.tokens import Role
 
 TITLE = "Accepting experiments"
 ROUNDS, SECONDS, CONNECTIONS = 5, 2.0, 16
 JOBS = 200
 BARE, FULL, PLAIN = "bare FastAPI POST", "everything on", "validation and storing only"
-_NO_LIMITS = {"INITSHAPE_WRITES_PER_SECOND": "1e9", "INITSHAPE_MAX_ACTIVE_JOBS": "1000000000"}
 
 
 def run(effort: Effort) -> Outcome:
     """Rounds in turn, so that each contender meets the same load of the machine; then jobs, one after the other."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        redis = stack.enter_context(RedisServer(folder))
-        _keep_off_the_last_core(redis.pid)
-        token = _token(redis.settings)
+        server = redis(stack, folder)
+        secret = token(server.settings)
         bare = _bare(stack, folder)
-        full = _service(stack, folder, "full", redis, token)
-        plain = _service(stack, folder, "plain", redis, "none")
+        full = service(stack, folder, "full", server, secret)
+        plain = service(stack, folder, "plain", server, "none")
         rounds = _rounds(bare, full, plain)
     waits = _waits()
     return Outcome(
@@ -84,11 +79,9 @@ def _waits() -> dict[str, float]:
     """Milliseconds from the POST to the result of jobs that need no flow, in a stack of its own with one worker."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        redis = stack.enter_context(RedisServer(folder))
-        _keep_off_the_last_core(redis.pid)
-        token = _token(redis.settings)
-        api = _service(stack, folder, "api", redis, token)
-        _worker(stack, folder, redis, api)
+        server = redis(stack, folder)
+        api = service(stack, folder, "api", server, token(server.settings))
+        _worker(stack, folder, server, api)
         times, computing = [], []
         for seed in range(JOBS + 20):
             begin = time.perf_counter()
@@ -128,37 +121,13 @@ def _bare(stack: ExitStack, folder: Path) -> Served:
     return stack.enter_context(served(BARE, "benchmarks.serving.bare", str(port), port=port, log=folder / "bare.log"))
 
 
-def _service(stack: ExitStack, folder: Path, name: str, redis: RedisServer, token: str) -> Served:
-    """With a token: as a team runs it. Without: nothing but validation and storing."""
-    port = free_port()
-    open_to_all = {"INITSHAPE_AUTH": "false", "INITSHAPE_AUDIT_ENTRIES": "0"} if token == "none" else {}
-    environment = {**redis.environment(), **_NO_LIMITS, **open_to_all}
-    return stack.enter_context(
-        served(name, "service", "--port", str(port), port=port, log=folder / f"{name}.log", token=token,
-               environment=environment)
-    )  # fmt: skip
-
-
-def _worker(stack: ExitStack, folder: Path, redis: RedisServer, api: Served) -> None:
+def _worker(stack: ExitStack, folder: Path, server: RedisServer, api: Served) -> None:
     """One worker; up when the API says that it is ready."""
     command = ("--queue", "cpu", "--name", "bench")
     stack.enter_context(
         served("worker", "workers", *command, port=api.port, log=folder / "worker.log", path="/health/ready",
-               environment=redis.environment())
+               environment=server.environment())
     )  # fmt: skip
-
-
-def _token(settings: StoreSettings) -> str:
-    store = Store(settings)
-    try:
-        return store.run(tokens.create("mia", Role.member, "benchmark"))
-    finally:
-        store.close()
-
-
-def _keep_off_the_last_core(pid: int) -> None:
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(pid, set(available()[:-1]) or {available()[0]})
 
 
 def _median(found: list[dict[str, Any]], field: str) -> float:

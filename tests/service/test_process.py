@@ -69,6 +69,18 @@ def test_settings_that_cannot_be(arguments: tuple[str, ...], variables: dict[str
     assert "Traceback" not in answer.stderr
 
 
+def test_what_lives_for_ever_is_not_collected_again() -> None:
+    """A full collection stops the event loop for as long as it takes to look at all objects that are not frozen."""
+    code = (
+        "import gc, service.__main__ as main, service.server as server;"
+        "server.Server.run = lambda self: print(gc.get_freeze_count(), len(gc.get_objects()));"
+        "main.main(['--no-auth'])"
+    )
+    answer = python("-c", code)
+    frozen, left = map(int, answer.stdout.splitlines()[-1].split())
+    assert left < 0.1 * frozen
+
+
 @pytest.fixture
 def process(redis_server: RedisServer, settings: StoreSettings) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`python -m service` and its address."""
