@@ -47,13 +47,16 @@ class Tracing:
             if message["type"] == "http.response.start":
                 status, first = message["status"], time.perf_counter() - begin
                 message["headers"] = [*message.get("headers", ()), (_NAME, trace.id.encode())]
+                # before it is sent: whoever has the answer finds it counted
+                self._requests.count(_route(scope), scope["method"], status, first)
             await send(message)
 
         try:
             await self.app(scope, receive, traced)
         finally:
             took = time.perf_counter() - begin
-            self._requests.count(_route(scope), scope["method"], status, first or took)
+            if not first:
+                self._requests.count(_route(scope), scope["method"], status, took)
             _tell(scope, trace, status, took)
 
 

@@ -82,7 +82,7 @@ def test_everything_comes_back(made: tuple[Path, Dump, str], tmp_path: Path) -> 
 
 def test_one_moment_while_others_write(tmp_path: Path) -> None:
     """Jobs come in while the copy is taken: it holds the first so many of them, each of them whole."""
-    stop = threading.Event()
+    stop, begun = threading.Event(), threading.Event()
     with RedisServer(tmp_path / "data") as server:
 
         def write() -> None:
@@ -90,10 +90,12 @@ def test_one_moment_while_others_write(tmp_path: Path) -> None:
             while not stop.is_set():
                 number += 1
                 store.run(jobs.submit(JobRequest(f"x-{number}", {"n": "x" * 500}), Submitter("ann")))
+                begun.set()
             store.close()
 
         writer = threading.Thread(target=write)
         writer.start()
+        assert begun.wait(30)
         backup(server.settings, tmp_path / "made")
         stop.set()
         writer.join()

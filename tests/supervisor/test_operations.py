@@ -47,6 +47,11 @@ def lines(data_dir: Path, name: str) -> list[Json]:
     return [json.loads(line) for line in Place(data_dir).log(name).read_text().splitlines()]
 
 
+def told_by_the_api(data_dir: Path) -> list[str]:
+    """The jobs in its lines about one request."""
+    return [line["job"] for line in lines(data_dir, "api") if line.get("request") == "follow-me"]
+
+
 def results(api: httpx2.Client, ids: list[str]) -> dict[str, tuple[str, bytes, bytes]]:
     """Entity tag, document and arrays of what has succeeded."""
     found = {}
@@ -67,7 +72,7 @@ def test_a_server_and_its_copy(tmp_path: Path) -> None:
         wait_for(lambda: "ended: converged" in Place(data_dir).log("worker 1").read_text(), 30)
         told = [line["message"] for line in lines(data_dir, "worker 1") if line.get("request") == "follow-me"]
         assert told == ["claimed", "ended: converged, accepted"]
-        assert [line["job"] for line in lines(data_dir, "api") if line.get("request") == "follow-me"] == [job_id]
+        wait_for(lambda: told_by_the_api(data_dir) == [job_id], 5)  # its line follows the answer
         for name in ("api", "worker 1"):
             (first,) = (line for line in lines(data_dir, name) if line["message"] == "settings")
             assert first["settings"]["redis_url"].startswith("redis://127.0.0.1:")
