@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from initshape.spec.identity import experiment_id, resolved
 from initshape.spec.parse import parse_submission
 from initshape.spec.status import Status
-from initshape.store import Store, jobs
+from initshape.store import Queue, Store, jobs, presence
 from initshape.store.jobs import JobRequest, Submitter
 from initshape.store.records import JobRecord
 from initshape.store.server import RedisServer
@@ -135,3 +136,19 @@ def stop(worker: subprocess.Popen[bytes]) -> float:
         worker.wait()
         raise
     return time.monotonic() - began
+
+
+@contextmanager
+def at_work(folder: Path, **environment: str) -> Iterator[Factory]:
+    """A server of its own and one worker, up and warm."""
+    with RedisServer(folder) as server:
+        store = Store(server.settings)
+        factory = Factory(server, store, folder)
+        factory.process = factory.start_worker("first", **environment)
+        try:
+            until(lambda: store.run(presence.slots_alive(Queue.cpu)) == 1)
+            factory.warm()
+            yield factory
+        finally:
+            store.close()
+            stop(factory.process)

@@ -11,11 +11,10 @@ import pytest
 
 from initshape.spec.problem import JobError
 from initshape.spec.status import Status
-from initshape.store import Queue, Store, jobs, leases, presence
+from initshape.store import Store, jobs, leases
 from initshape.store.jobs import JobRequest, Submitter
 from initshape.store.records import JobRecord
-from initshape.store.server import RedisServer
-from tests.workers.factory import Factory, experiment, stop, until
+from tests.workers.factory import Factory, at_work, experiment, until
 from workers.backstop import Backstop, child_name
 
 CGROUP = Path("/sys/fs/cgroup/memory")
@@ -141,18 +140,8 @@ def test_a_child_that_somebody_else_kills_is_lost_and_not_out_of_memory(
 @pytest.fixture(scope="module")
 def factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Factory]:
     """A worker whose jobs may take 100 MiB, up and warm."""
-    folder = tmp_path_factory.mktemp("factory")
-    with RedisServer(folder) as server:
-        store = Store(server.settings)
-        factory = Factory(server, store, folder)
-        factory.process = factory.start_worker("first", INITSHAPE_MAX_JOB_MEMORY=str(100 * MEBI))
-        try:
-            until(lambda: store.run(presence.slots_alive(Queue.cpu)) == 1)
-            factory.warm()
-            yield factory
-        finally:
-            store.close()
-            stop(factory.process)
+    with at_work(tmp_path_factory.mktemp("factory"), INITSHAPE_MAX_JOB_MEMORY=str(100 * MEBI)) as factory:
+        yield factory
 
 
 def test_the_system_refuses_a_job_more_than_it_may_take(factory: Factory) -> None:

@@ -18,9 +18,8 @@ from initshape.store.documents import encode
 from initshape.store.jobs import JobRequest
 from initshape.store.keys import key
 from initshape.store.leases import LEASE_SECONDS
-from initshape.store.server import RedisServer
 from tests.sameness import assert_same_document
-from tests.workers.factory import Factory, long_flow, stop, until
+from tests.workers.factory import Factory, at_work, long_flow, stop, until
 
 OFTEN = {"INITSHAPE_CHECKPOINT_SECONDS": "0.2"}
 
@@ -28,18 +27,8 @@ OFTEN = {"INITSHAPE_CHECKPOINT_SECONDS": "0.2"}
 @pytest.fixture(scope="module")
 def factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Factory]:
     """A worker that saves often, up and warm."""
-    folder = tmp_path_factory.mktemp("factory")
-    with RedisServer(folder) as server:
-        store = Store(server.settings)
-        factory = Factory(server, store, folder)
-        factory.process = factory.start_worker("first", **OFTEN)
-        try:
-            until(lambda: store.run(presence.slots_alive(Queue.cpu)) == 1)
-            factory.warm()
-            yield factory
-        finally:
-            store.close()
-            stop(factory.process)
+    with at_work(tmp_path_factory.mktemp("factory"), **OFTEN) as factory:
+        yield factory
 
 
 def quiet(request: JobRequest) -> tuple[dict[str, Any], dict[str, Any]]:
