@@ -14,6 +14,7 @@ from fastapi import Depends, FastAPI, Request
 
 from initshape.store import AsyncStore, Operation, Store, StoreError, condition, reaper
 from initshape.store import format as store_format
+from initshape.store.ending import end
 from initshape.store.events import Events
 from service.belief import Believed
 from service.doorbell import Doorbell
@@ -85,9 +86,7 @@ async def _running(app: FastAPI) -> AsyncIterator[State]:
                 yield {"services": Services(settings, store, events, doorbell, stopping, threads)}
             finally:
                 stopping.set()
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await end(*tasks)
                 await store.aclose()
                 threads.close()
 

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 from redis.exceptions import RedisError
 
 from initshape.store.connection import connect_listener
+from initshape.store.ending import end
 from initshape.store.keys import EVENTS, key
 from initshape.store.operation import Operation
 from initshape.store.records import FIELDS, JobRecord, decode
@@ -43,9 +44,7 @@ class Events:
 
     async def __aexit__(self, *_: object) -> None:
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
         self._wake_all()
 
     @contextlib.asynccontextmanager

@@ -170,8 +170,7 @@ class AsyncStore(_Driver):
             replies = await self._send(commands)
             if unknown := self._unknown(commands, replies):
                 again = [commands[k] for k in unknown]
-                for name in _script_names(again):
-                    await self.client.script_load(source(name))
+                self._checked(await self._send([("SCRIPT", "LOAD", source(name)) for name in _script_names(again)]))
                 for k, reply in zip(unknown, await self._send(again), strict=True):
                     replies[k] = reply
         except (RedisError, OSError) as error:
