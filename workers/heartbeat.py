@@ -21,6 +21,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Final, Self
 
@@ -35,6 +36,9 @@ logger = logging.getLogger(__name__)
 
 _WORK_SECONDS: Final = 1.0
 """Processor time that counts as a sign of life; this thread alone takes minutes to use so much."""
+
+_threads: Final = ThreadPoolExecutor(thread_name_prefix="heartbeat")
+"""Kept from job to job: to start a thread takes as long as a small fit."""
 
 
 def kill_this_process() -> None:
@@ -60,17 +64,18 @@ class Heartbeat:
         self._worked = time.process_time()
         self.watches = tuple(Watch(store, claim, self._lock, self._sign_of_life, self._others) for claim in claims)
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name=f"heartbeat {claims[0].id}", daemon=True)
+        self._beating: Future[None] | None = None
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._beating = _threads.submit(self._loop)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
-        self._thread.join()
+        if self._beating is not None and (broken := self._beating.exception()) is not None:
+            logger.error("the heartbeat broke", exc_info=broken)
 
     def _sign_of_life(self) -> None:
         self._alive = time.monotonic()

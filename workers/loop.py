@@ -24,6 +24,11 @@ logger = logging.getLogger(__name__)
 LOOP_SECONDS: Final = 30.0
 """After so long the loop rings for itself and returns, so that Celery may replace the child between two tasks."""
 RETRY_SECONDS: Final = 0.5
+LINGER_SECONDS: Final = 1.0
+"""So long it listens after the last job. Whoever sends one job after the other waits neither for a message through
+Celery nor for the parent process then, which together take longer than a small job."""
+_LISTEN_SECONDS: Final = 0.25
+"""In one command, so that a worker that must go does."""
 BATCH: Final = 32
 BATCH_SECONDS: Final = 2.0
 """Jobs in one claim, and how long they are expected to take: many where a job is a matter of milliseconds, one where
@@ -47,11 +52,25 @@ def work_while_there_is_any(store: Store, worker: str, queue: str, seconds: floa
             time.sleep(RETRY_SECONDS)
             continue
         if not claims:
-            return False
+            if not _hears(store, queue):
+                return False
+            continue
         for claim in claims:
             logger.info("claimed", extra={**claim.trace, "fence": claim.fence, "batch": len(claims)})
         run_batch(store, claims)
     return not away  # where Redis is away the ring is repeated when it is back
+
+
+def _hears(store: Store, queue: str) -> bool:
+    """Whether something was queued within LINGER_SECONDS."""
+    end = time.monotonic() + LINGER_SECONDS
+    while not departure.begun and time.monotonic() < end:
+        try:
+            if store.run(leases.hear(queue, _LISTEN_SECONDS)):
+                return True
+        except StoreError:
+            return False
+    return False
 
 
 def batch_of(queue: str) -> tuple[int, float]:

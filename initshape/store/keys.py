@@ -50,6 +50,7 @@ numbers                       hash     counters: number, order, fence           
 tallies                       hash     counters for /metrics, by name (tallies.py)          none, bounded by the names
 format                        string   number of the format of all of this (format.py)      none
 pace:{queue}:{shape}          string   recent milliseconds of a job; no shape: of any job  PACE from the last one
+bell:{queue}                  list     wakes workers that have just run out of work         none, goes with waiting
 pulse                         hash     last reap and end of the grace time, ms              none
 rung:{queue}                  string   somebody rang lately                                 the ring period
 events                        channel  JSON {id, kind, status} for whoever waits            -
@@ -80,7 +81,7 @@ FAMILIES = (
     "job", "submitters", "attempts", "stream", "result", "upload", "dataset", "part", "pins", "holders", "given",
     "uses", "waiting", "lines", "line", "shares", "owner", "tag", "status", "sweep", "workers", "worker", "token",
     "idempotency", "pace", "rung", "hooks", "unsettled", "delivery", "deliveries", "bucket", "active", "stored",
-    "tidied", "denied", "checkpoint", "saving",
+    "tidied", "denied", "checkpoint", "saving", "bell",
 )  # fmt: skip
 SINGLES = (
     "leases", "index", "sweeps", "tokens", "numbers", "tallies", "format", "pulse", "outbox", "events", "audit",

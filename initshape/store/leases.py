@@ -136,6 +136,15 @@ def claim(
     ]
 
 
+def hear(queue: str, seconds: float) -> Operation[bool]:
+    """Whether something waits, after up to `seconds` (less than a command may take).
+
+    Wakes one worker a job; nobody relies on it, for rings and the reaper find what it misses.
+    """
+    (reply,) = yield [("BLPOP", key("bell", queue), seconds)]
+    return reply is not None
+
+
 def begin(job_id: str, fence: int, rest: int = 0, lease_seconds: float = LEASE_SECONDS) -> Operation[Turn]:
     """The turn of a job of a batch has come; `rest` others of it have not begun. Say it before the work begins.
 

@@ -14,6 +14,7 @@ from initshape.store.jobs import JobRequest, Submitter
 from initshape.store.leases import Claim
 from initshape.store.records import JobRecord
 from tests.workers.factory import experiment, until
+from workers.departure import departure
 from workers.heartbeat import Heartbeat
 from workers.loop import BATCH, BATCH_SECONDS, run_batch, work_while_there_is_any
 from workers.patience import Patience
@@ -219,3 +220,28 @@ def test_idle_workers_get_their_part_of_the_rest(store: Store, claims: list[Clai
         heartbeat.watches[1].on_progress(Told())
         assert read(store, claims[3].id).status is Status.queued
         assert read(store, claims[2].id).status is Status.running
+
+
+def test_the_next_job_needs_no_message(store: Store) -> None:
+    """No Celery here: what comes within a second of the last job is heard of all the same."""
+    first, second = cells(2)
+    store.run(jobs.submit(first, ANN))
+    working = threading.Thread(target=work_while_there_is_any, args=(store, "w", "cpu"))
+    working.start()
+    until(lambda: read(store, first.id).status is Status.succeeded)
+    store.run(jobs.submit(second, BOB))
+    until(lambda: read(store, second.id).status is Status.succeeded)
+    working.join()
+    assert read(store, second.id).attempt == 1
+
+
+def test_a_worker_that_must_go_does_not_listen(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    (only,) = cells(1)
+    store.run(jobs.submit(only, ANN))
+    monkeypatch.setattr("workers.loop.LINGER_SECONDS", 3600.0)
+    working = threading.Thread(target=work_while_there_is_any, args=(store, "w", "cpu"), daemon=True)
+    working.start()
+    until(lambda: read(store, only.id).status is Status.succeeded)
+    monkeypatch.setattr(departure, "begun", True)
+    working.join(10.0)
+    assert not working.is_alive()

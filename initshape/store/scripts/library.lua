@@ -72,11 +72,14 @@ local function enqueue(id, queue, order)
     call('ZADD', K.line .. queue .. ':' .. name, order, id)
     open_line(queue, name)
   end
+  call('RPUSH', K.bell .. queue, 1)
+  call('LTRIM', K.bell .. queue, 0, 63) -- more workers need not come at once: each claims until nothing waits
 end
 
 local function dequeue(id, queue)
   call('ZREM', K.waiting .. queue, id)
   for _, name in ipairs(lines_of(id)) do leave_line(id, queue, name) end
+  if call('EXISTS', K.waiting .. queue) == 0 then call('UNLINK', K.bell .. queue) end
 end
 
 -- Status, its index, the event stream and the channel move together. `quiet` leaves the stream alone: a job that was
