@@ -22,6 +22,7 @@ from service.routers import (
     metrics,
     problems,
     results,
+    submission,
     sweeps,
     tables,
     tokens,
@@ -53,8 +54,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     streaming.install(app)
     reference.install(app)
-    every = (experiments, labels, batch, events, results, sweeps, tables, uploads, webhooks, catalog, me, tokens, audit,
-             health, metrics, problems)  # fmt: skip
+    every = (submission, experiments, labels, batch, events, results, sweeps, tables, uploads, webhooks, catalog, me,
+             tokens, audit, health, metrics, problems)  # fmt: skip
+    app.include_router(submission.busy)  # first, for routes are tried in order
     for router in every:
         app.include_router(router.router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]

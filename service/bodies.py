@@ -10,6 +10,8 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
 from initshape.spec.parse import parse_json, parse_yaml
 from initshape.spec.problem import ProblemError, SpecError
@@ -85,18 +87,28 @@ async def read_body(request: Request, limit: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise TooLargeError(limit)
-    chunks, size, begun = [], 0, asyncio.get_running_loop().time()
+    chunks, size, more = [], 0, True
+    begun = asyncio.get_running_loop().time()
     try:
         async with asyncio.timeout_at(begun + FIRST_SECONDS) as patience:
-            async for chunk in request.stream():
+            while more:  # not request.stream(), which does not say that a chunk was the last one
+                chunk, more = _chunk(await request.receive())
                 size += len(chunk)
                 if size > limit:
                     raise TooLargeError(limit)
                 chunks.append(chunk)
-                patience.reschedule(begun + FIRST_SECONDS + size / BYTES_A_SECOND)
+                if more:
+                    patience.reschedule(begun + FIRST_SECONDS + size / BYTES_A_SECOND)
     except TimeoutError:
         raise TimedOutError from None
     return b"".join(chunks)
+
+
+def _chunk(message: Message) -> tuple[bytes, bool]:
+    """A piece of the body, and whether another follows. Errors: ClientDisconnect."""
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def refuse_encoding(request: Request) -> None:

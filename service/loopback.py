@@ -6,6 +6,7 @@ answers too. So the Host must be a loopback name, and a browser's Origin must be
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -44,6 +45,7 @@ def refusal(scope: Scope) -> str | None:
     return None
 
 
+@lru_cache(maxsize=256)
 def _split(address: str) -> tuple[str, str]:
     """Name, and name with port, of a Host or an Origin; empty where it is neither."""
     try:

@@ -7,29 +7,30 @@ then. What it shows are numbers only.
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
-from fastapi import Depends
-from fastapi.security import HTTPAuthorizationCredentials
+from fastapi import Request
 
 from initshape.store import StoreUnavailableError, tokens
-from service.auth import LONGEST_TOKEN, bearer
+from service.auth import Bearer, sent_token
 from service.errors import UnauthorizedError
 from service.metrics import LOOK_SECONDS
-from service.services import AppServices, Services
+from service.services import Services, services_of
 
 
-async def scraper(
-    services: AppServices, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
-) -> None:
-    """Raises UnauthorizedError, and StoreUnavailableError where a token cannot be looked up and is not remembered."""
-    if not services.settings.auth:
-        return
-    token = credentials.credentials if credentials else ""
-    if not token or len(token) > LONGEST_TOKEN:
-        raise UnauthorizedError("Metrics need a token, too; one with the role `reader` suffices.")
-    if not await _valid(services, token):
-        raise UnauthorizedError("The token is not valid.")
+class Scraper(Bearer):
+    """A dependency: lets a request pass, or raises UnauthorizedError, or StoreUnavailableError where a token cannot be
+    looked up and is not remembered.
+    """
+
+    async def __call__(self, request: Request) -> None:  # type: ignore[override]
+        services = services_of(request)
+        if not services.settings.auth:
+            return
+        token = sent_token(request)
+        if not token:
+            raise UnauthorizedError("Metrics need a token, too; one with the role `reader` suffices.")
+        if not await _valid(services, token):
+            raise UnauthorizedError("The token is not valid.")
 
 
 async def _valid(services: Services, token: str) -> bool:

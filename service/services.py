@@ -120,8 +120,14 @@ async def _keep_house(store: AsyncStore, doorbell: Doorbell) -> None:
         await asyncio.sleep(reaper.TICK_SECONDS)
 
 
+def services_of(request: Request) -> Services:
+    """The parts of the process that serves a request."""
+    found: Services = request.state.services
+    return found
+
+
 async def _services(request: Request) -> Any:  # async: a plain function would cost a thread a request
-    return request.state.services
+    return services_of(request)
 
 
 AppServices = Annotated[Services, Depends(_services)]

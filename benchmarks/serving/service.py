@@ -39,7 +39,11 @@ def token(settings: StoreSettings) -> str:
 def service(stack: ExitStack, folder: Path, name: str, server: RedisServer, secret: str) -> Served:
     """One uvicorn process. With a token: as a team runs it. With "none": nothing but validation and storing."""
     port = free_port()
-    open_to_all = {"INITSHAPE_AUTH": "false", "INITSHAPE_AUDIT_ENTRIES": "0"} if secret == "none" else {}
+    open_to_all = (
+        {"INITSHAPE_AUTH": "false", "INITSHAPE_AUDIT_ENTRIES": "0", "INITSHAPE_LOG_LEVEL": "warning"}
+        if secret == "none"
+        else {}
+    )
     environment = {**server.environment(), **NO_LIMITS, **open_to_all}
     return stack.enter_context(
         served(name, "service", "--port", str(port), port=port, log=folder / f"{name}.log", token=secret,

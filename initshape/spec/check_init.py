@@ -31,8 +31,7 @@ def check_init(model: ModelSpec, init: InitSpec, dimension: int) -> Iterator[Pro
 
 def _check_scale_shape(model: ModelSpec, init: ScaleShape, dimension: int) -> Iterator[ProblemError]:
     balanced = init.balanced is True
-    vectors = {"diagonal": dimension, "single_neuron": None, "fully_connected": getattr(model, "width", None)}
-    length = None if balanced else vectors[model.kind]
+    length = None if balanced else _vector_length(model, dimension)
     unit = "coordinate" if model.kind == "diagonal" else "neuron"
     for name, value in (("scale", init.scale), ("shape", init.shape)):
         if isinstance(value, tuple) and len(value) != length:
@@ -55,6 +54,13 @@ def _check_scale_shape(model: ModelSpec, init: ScaleShape, dimension: int) -> It
         yield from _check_direction(init.direction, dimension)
     if isinstance(model, FullyConnected):
         yield from _check_network(model, init, balanced)
+
+
+def _vector_length(model: ModelSpec, dimension: int) -> int | None:
+    """How many scales or shapes a network may have, beside one for all of it."""
+    if isinstance(model, Diagonal):
+        return dimension
+    return model.width if isinstance(model, FullyConnected) else None
 
 
 def _size(model: ModelSpec, dimension: int) -> str:

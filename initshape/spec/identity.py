@@ -9,9 +9,9 @@ import base64
 import hashlib
 from typing import Any
 
-import rfc8785
 from pydantic import JsonValue
 
+from initshape.spec.canonical import dumps
 from initshape.spec.experiment import Experiment
 from initshape.spec.version import NUMERICS_VERSION
 
@@ -46,5 +46,5 @@ def _canonical(document: dict[str, Any]) -> dict[str, Any]:
 
 def content_id(prefix: str, document: JsonValue) -> str:
     """Identity of any JSON document. Raises rfc8785.CanonicalizationError for NaN or integers beyond 2^53."""
-    digest = hashlib.sha256(rfc8785.dumps(document)).digest()
-    return prefix + base64.b32encode(digest).decode("ascii").lower()[:26]
+    digest = hashlib.sha256(dumps(document)).digest()
+    return prefix + base64.b32encode(digest[:20]).decode("ascii").lower()[:26]

@@ -31,7 +31,8 @@ _OTHER_KIND: dict[type[BaseModel], tuple[str, str]] = {
 def parse_json(body: bytes | str) -> Any:
     """JSON to Python. Raises SpecError (status 400) for what is not JSON, too deep, or says a key twice."""
     try:
-        return json.loads(body, object_pairs_hook=_no_repeats)
+        text = body if isinstance(body, str) else body.decode(json.detect_encoding(body), "surrogatepass")
+        return _decoder.decode(text)
     except RecursionError:
         _unparsable("The body is nested too deeply.")
     except UnicodeDecodeError:
@@ -123,6 +124,9 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the key {twice[:80]!r} stands twice in one object")
     return found
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_no_repeats)  # kept: json.loads would make one a document
 
 
 def _unparsable(detail: str) -> NoReturn:

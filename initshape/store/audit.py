@@ -48,8 +48,9 @@ class AuditPage:
 
 def actor(keep: int, user: str, token: str, request: str) -> str:
     """Who acts, for scripts; `keep` entries are kept, about. No audit where that is 0."""
-    who = encode({"user": user, "token": token, "request": request}).decode()
-    return f"{keep} {who}" if keep > 0 else ""
+    if keep <= 0:
+        return ""
+    return f"{keep} {encode({'user': user, 'token': token, 'request': request}).decode()}"
 
 
 def recording(who: str, action: str, subject: str, outcome: str, once: str = "") -> Script:

@@ -16,9 +16,12 @@ LARGE = 16_384
 _REFERENCE = "$part"
 
 
+_encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
 def encode(value: Any) -> bytes:
     """Compact JSON; NaN and infinities are refused with ValueError."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+    return _encoder.encode(value).encode()
 
 
 def split(document: Mapping[str, Any]) -> tuple[bytes, dict[str, bytes]]:
@@ -26,6 +29,9 @@ def split(document: Mapping[str, Any]) -> tuple[bytes, dict[str, bytes]]:
 
     Single values of such a section stay beside its reference: lists filter by them.
     """
+    whole = encode(document)
+    if len(whole) <= LARGE:
+        return whole, {}
     parts: dict[str, bytes] = {}
     small: dict[str, Any] = {}
     for name, section in document.items():

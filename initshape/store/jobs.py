@@ -218,14 +218,13 @@ def _submit(
     job_id: str, document: bytes, parts: Mapping[str, bytes], request: JobRequest, who: Submitter, mode: str,
     entry: Entry,
 ) -> Script:  # fmt: skip
-    tags = list(who.tags)
-    label = {"name": who.name, "tags": tags, "notes": who.notes, "priority": who.priority}
+    label = {"name": who.name, "tags": who.tags, "notes": who.notes, "priority": who.priority}
     return Script(
         "submit",
         job_keys(job_id),
         (
             job_id, document, ",".join(parts), request.queue, request.batch, who.user, documents.encode(label),
-            documents.encode(tags), repr(request.max_seconds), mode, repr(request.seconds),
+            ",".join(who.tags), repr(request.max_seconds), mode, repr(request.seconds),
             ",".join(named_by(request.document)), request_id(), who.hook.who if who.hook else "",
             who.hook.url if who.hook else "", *entry.arguments(), _BROKERS.get(request.queue, ""),
         ),

@@ -14,7 +14,8 @@ from service.errors import INVALID_PARAMETER, NOT_FOUND, ForbiddenError
 from service.examples import EDITS, SWEEP_EDITS
 from service.openapi import body, problems
 from service.parameters import ExperimentPath, SweepPath
-from service.routers.experiments import BODY_PROBLEMS, Force, unknown
+from service.routers.experiments import Force, unknown
+from service.routers.submission import BODY_PROBLEMS
 from service.routers.sweeps import unknown_sweep, view_of
 from service.schemas import Job, SweepDeletion, SweepView
 from service.services import AppServices, Services

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from service import metrics
 from service.openapi import Responses, problems
-from service.scraping import scraper
+from service.scraping import Scraper
 from service.services import AppServices
 
 router = APIRouter(tags=["health"])
@@ -24,7 +24,7 @@ _TEXT: Responses = {
     operation_id="read_metrics",
     response_class=Response,
     responses={**_TEXT, **problems(open_to_all=False)},
-    dependencies=[Depends(scraper)],
+    dependencies=[Depends(Scraper())],
 )
 async def read_metrics(request: Request, services: AppServices) -> Response:
     """Requests, queues, jobs, outcomes, workers and Redis; `initshape_redis_up 0` where the store is away."""

@@ -24,7 +24,8 @@ from service.openapi import body, problems
 from service.parameters import Cursor, Limit, SweepPath, cursor_after, cursor_number, only
 from service.preparation import PreparedSweep, prepare_sweep, submitter
 from service.quotas import refuse_excess
-from service.routers.experiments import BODY_PROBLEMS, Force
+from service.routers.experiments import Force
+from service.routers.submission import BODY_PROBLEMS
 from service.schemas import PreviewCell, SweepPage, SweepPreview, SweepView
 from service.services import AppServices, Services
 from service.waiting import Wait, settled

@@ -1,5 +1,5 @@
 -- KEYS: the job's keys.
--- ARGV: clock, id, document, parts, queue, batch, user, submitter (JSON with priority), tags (JSON), max_seconds, mode,
+-- ARGV: clock, id, document, parts, queue, batch, user, submitter (JSON with priority), tags (by commas), max_seconds, mode,
 --   expected seconds, uploads that the document names, id of the HTTP request, who is to hear of the end (user:...,
 --   sweep:..., or empty), where, and how it is admitted: token digest ('': none), writes a second, burst, most active
 --   jobs, most stored bytes (0: any), actor, the broker's list ('': say nothing of rings)
@@ -54,7 +54,7 @@ end
 if status == 'queued' then dequeue(id, seen[4]) end
 call('HSET', K.submitters .. id, user, submitter)
 call('ZADD', K.owner .. user, seen[7], id)
-for _, tag in ipairs(cjson.decode(tags)) do call('ZADD', K.tag .. tag, seen[7], id) end
+for tag in string.gmatch(tags, '[^,]+') do call('ZADD', K.tag .. tag, seen[7], id) end
 
 if hook ~= '' then
   call('HSET', K.hooks .. id, hook, url)
