@@ -13,13 +13,12 @@ from anyio import CapacityLimiter, to_thread
 if TYPE_CHECKING:
     from initshape.figures import FigureData
 
-MOST_BYTES = 32 << 20
-
 
 class Pictures:
-    """Cache of rendered figures by entity tag."""
+    """Cache of rendered figures by entity tag, of so many bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._size = 0
         self._one = CapacityLimiter(1)
@@ -33,7 +32,7 @@ class Pictures:
         if tag not in self._kept:
             self._kept[tag] = picture
             self._size += len(picture)
-        while self._size > MOST_BYTES:
+        while self._size > self._most:
             self._size -= len(self._kept.popitem(last=False)[1])
         return picture
 

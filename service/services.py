@@ -42,9 +42,9 @@ class Services:
     events: Events
     doorbell: Doorbell
     stopping: asyncio.Event
+    pictures: Pictures
     _threads: Store
     believed: Believed = field(default_factory=Believed)
-    pictures: Pictures = field(default_factory=Pictures)
     streams: Streams = field(default_factory=Streams)
     identities: Identities = field(default_factory=Identities)
     heavy: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(HEAVY_THREADS))
@@ -83,7 +83,8 @@ async def _running(app: FastAPI) -> AsyncIterator[State]:
 
                 tasks.append(asyncio.create_task(Courier(settings, store).run(), name="courier"))
             try:
-                yield {"services": Services(settings, store, events, doorbell, stopping, threads)}
+                pictures = Pictures(settings.picture_cache)
+                yield {"services": Services(settings, store, events, doorbell, stopping, pictures, threads)}
             finally:
                 stopping.set()
                 await end(*tasks)

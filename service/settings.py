@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     max_active_jobs: int = Field(default=50_000, ge=0, description="Jobs of one user that wait or run; 0: any number.")
     max_stored: int = Field(default=20 << 30, ge=0, description="Bytes of one user's results and uploads; 0: any.")
     quota_for_admins: bool = Field(default=False, description="Whether these four hold for admins, too.")
+    picture_cache: int = Field(default=32 << 20, ge=0, description="Bytes of rendered figures that are remembered.")
     audit_entries: int = Field(default=100_000, ge=0, description="Lines of the audit that are kept, about; 0: none.")
     max_job_memory: int = Field(default=Limits.memory, ge=1)
     max_job_result: int = Field(default=Limits.result, ge=1)

@@ -26,8 +26,8 @@ HABITS = Habits(
     deeds={"submit": 10, "share": 2, "look": 10, "read": 10, "cancel": 2, "rerun": 40, "list": 3},
 )  # fmt: skip
 """Few experiments that are run again and again: what is stored stays bounded, so that what grows is a leak."""
-SETTINGS = {"INITSHAPE_AUDIT_ENTRIES": "1000"}
-"""Reached within minutes, as the default is within days."""
+SETTINGS = {"INITSHAPE_AUDIT_ENTRIES": "1000", "INITSHAPE_PICTURE_CACHE": "2000000"}
+"""Reached within minutes, as the defaults are within hours or days."""
 IMAGE = document.FILE.parent / "images" / "soak.png"
 
 
