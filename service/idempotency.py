@@ -15,7 +15,8 @@ IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key", min_length=1, max_length=200, pattern="^[!-~]+$",
-        description="Refuses another body under the same key for a day. The same body may always be sent again.",
+        description="Refuses another body under the same key for a day (422). The same body may always be sent again, "
+        "also while the first request is on its way.",
     ),
 ]  # fmt: skip
 
@@ -24,7 +25,8 @@ async def hold_to(services: Services, user: str, route: str, key: str | None, bo
     """Binds the user's key to this body, before anything is taken. Errors: 422 where it was bound to another.
 
     Submissions are idempotent without a key, since equal ones have equal ids; a key tells a client that it has mixed
-    up two of them. `route` keeps keys of different routes apart; `id` is what the body is stored as.
+    up two of them. Requests at the same time need no 409: the first body to come owns the key, and those that are equal
+    to it join its job. `route` keeps keys of different routes apart; `id` is what the body is stored as.
     """
     if key is None:
         return

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from initshape.figures.table import column_names
-from initshape.spec.estimate import Estimate, Limits, refuse_beyond
-from initshape.spec.expand import Cell, axis_values, columns, expand, sweep_id
+from initshape.spec.estimate import Estimate, Limits, refuse_beyond, warnings
+from initshape.spec.expand import axis_values, columns, expand, sweep_id
 from initshape.spec.experiment import Experiment, Submission
 from initshape.spec.identity import resolved, resolved_id
 from initshape.spec.parse import parse_submission, parse_sweep
@@ -18,6 +19,7 @@ from initshape.spec.uploaded import Uploads
 from initshape.store import queue_for
 from initshape.store.jobs import JobRequest
 from initshape.store.records import Hook, Submitter
+from service.collector import resting
 from service.tables import Labels
 
 LARGEST_EXPANSION = 1 << 28
@@ -36,14 +38,18 @@ class PreparedExperiment:
 
 @dataclass(frozen=True)
 class PreparedSweep:
-    """A sweep, every cell valid and within the limits. `estimate`: memory of the largest cell, the rest summed."""
+    """A sweep, every cell valid and within the limits. `estimate`: memory of the largest cell, the rest summed.
+
+    `stored` is what the store keeps of it.
+    """
 
     id: str
     submission: SweepSubmission
-    cells: tuple[Cell, ...]
     requests: tuple[JobRequest, ...]
     labels: Labels
+    stored: dict[str, Any]
     estimate: Estimate
+    warnings: tuple[str, ...]
 
 
 def prepare_experiment(document: Any, size: int, uploads: Uploads, limits: Limits) -> PreparedExperiment:
@@ -57,19 +63,25 @@ def prepare_experiment(document: Any, size: int, uploads: Uploads, limits: Limit
 
 def prepare_sweep(document: Any, size: int, uploads: Uploads, limits: Limits) -> PreparedSweep:
     """Errors: SpecError. Arguments as for one experiment."""
+    with resting():
+        return _prepared(document, size, uploads, limits)
+
+
+def _prepared(document: Any, size: int, uploads: Uploads, limits: Limits) -> PreparedSweep:
     submission = parse_sweep(document)
     _refuse_expansion(submission.sweep, size)
     cells = expand(submission.sweep, uploads)
     estimates = [refuse_beyond(limits, cell.experiment, "/sweep/base") for cell in cells]
     labels = Labels.of(cells, column_names(columns(cells)), submission.sweep.replicate)
+    stored = {"labels": labels.encode(), "submission": submission.model_dump(mode="json", exclude_none=True)}
     requests = tuple(
-        _request(cell.id, cell.experiment, resolved(cell.experiment), found)
-        for cell, found in zip(cells, estimates, strict=True)
+        _request(cell.id, cell.experiment, cell.document, found) for cell, found in zip(cells, estimates, strict=True)
     )
     total = Estimate(
         max(e.memory for e in estimates), sum(e.result for e in estimates), sum(e.seconds for e in estimates)
     )
-    return PreparedSweep(sweep_id(cells), submission, cells, requests, labels, total)
+    notes = {note: None for cell, e in zip(cells, estimates, strict=True) for note in warnings(cell.experiment, e)}
+    return PreparedSweep(sweep_id(cells), submission, requests, labels, stored, total, tuple(notes))
 
 
 def submitter(user: str, submission: Submission | SweepSubmission) -> Submitter:
@@ -78,7 +90,7 @@ def submitter(user: str, submission: Submission | SweepSubmission) -> Submitter:
     return Submitter(user, submission.name, submission.tags, submission.notes, submission.priority, hook)
 
 
-def _request(identity: str, experiment: Experiment, document: dict[str, Any], found: Estimate) -> JobRequest:
+def _request(identity: str, experiment: Experiment, document: Mapping[str, Any], found: Estimate) -> JobRequest:
     return JobRequest(
         id=identity,
         document=document,

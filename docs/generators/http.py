@@ -19,6 +19,16 @@ Send `Authorization: Bearer <token>` with everything below `/v1`. Every answer t
 (RFC 9457) whose `type` is explained under [Troubleshooting](../troubleshooting.md). 503 and 429 come with
 `Retry-After`. Any operation may answer 401, 403, 500 and 503, which are left out below.
 
+**Sending twice.** Equal documents have equal ids, so a submission may always be sent again: it joins the job or finds
+its result. An `Idempotency-Key` with it guards against the opposite mistake, another document under the same key. The
+first body that comes with a key owns it for 24 hours; keys are your own, and those of experiments, sweeps and batches
+are kept apart. Any other body under it is answered by 422 with the pointer `/header/idempotency-key`, and nothing of it
+is stored. The owner's body may come again at any time, also while the first request is still on its way: all are
+answered by the same id, with 200 or 202. So there is no 409 for a request in progress, which the IETF draft
+[idempotency-key-header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/) has for what must
+not be done twice. Of different bodies sent at once exactly one gets the key. A body that was refused by a quota (429)
+keeps its key.
+
 """
 _ANY = ("401", "403", "500", "503")
 _METHODS = ("get", "post", "put", "patch", "delete")

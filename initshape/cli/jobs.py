@@ -71,7 +71,7 @@ def edit(
     """Change the labels of an experiment or a sweep of yours, and how long its results are kept."""
     from initshape.client import is_sweep
 
-    given = {
+    given: dict[str, Any] = {
         "name": name or None,
         "tags": [one for one in tag or [] if one],
         "notes": notes or None,

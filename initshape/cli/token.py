@@ -11,6 +11,7 @@ from initshape.cli import show
 from initshape.cli.exits import Exit, Group, complain
 
 if TYPE_CHECKING:
+    from initshape.client import Client
     from initshape.store.tokens import Identity
 
 app = typer.Typer(cls=Group, no_args_is_help=True, help=__doc__)
@@ -39,10 +40,8 @@ def create(
         token = _create_direct(user, role, label, seconds, data_dir)
         show.as_json({"token": token, "user": user, "role": role, "label": label}) if as_json else print(token)
         return
-    from initshape.client.access import create_token
-
-    with _http(url, data_dir) as client:
-        made = create_token(client.http, user, role, label, seconds)
+    with _client(url, data_dir) as client:
+        made = client.create_token(user, role=role, label=label, expires_seconds=seconds)
     show.as_json(made) if as_json else print(made["token"])
 
 
@@ -52,10 +51,8 @@ def list_(direct: Direct = False, as_json: Json = False, url: Url = None, data_d
     if direct:
         found = _list_direct(data_dir)
     else:
-        from initshape.client.access import list_tokens
-
-        with _http(url, data_dir) as client:
-            found = list_tokens(client.http)
+        with _client(url, data_dir) as client:
+            found = client.tokens()
     if as_json:
         show.as_json(found)
         return
@@ -72,17 +69,15 @@ def revoke(
 ) -> None:
     """Revoke a token: it is refused from now on."""
     if not direct:
-        from initshape.client.access import revoke_token
-
-        with _http(url, data_dir) as client:
-            revoke_token(client.http, token_id)
+        with _client(url, data_dir) as client:
+            client.revoke_token(token_id)
     elif not _revoke_direct(token_id, data_dir):
         complain(f"No token has the id {token_id}.")
         raise typer.Exit(Exit.bad_input)
     print(f"{token_id} revoked")
 
 
-def _http(url: str | None, data_dir: Path | None) -> Any:
+def _client(url: str | None, data_dir: Path | None) -> Client:
     from initshape.client import connect
 
     return connect(url, data_dir=data_dir, patience=3.0)

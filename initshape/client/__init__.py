@@ -13,6 +13,7 @@ from initshape.client.errors import ClientError as ClientError
 from initshape.client.errors import ExpiredError as ExpiredError
 from initshape.client.errors import InUseError as InUseError
 from initshape.client.errors import NoResultError as NoResultError
+from initshape.client.errors import NoServerError as NoServerError
 from initshape.client.errors import NotPermittedError as NotPermittedError
 from initshape.client.errors import RejectedError as RejectedError
 from initshape.client.errors import ServerError as ServerError

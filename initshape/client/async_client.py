@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from initshape.client import calls
 from initshape.client.arrays import Arrays, from_npz
+from initshape.client.call import Call
 from initshape.client.calls import Document, Json
 from initshape.client.follow import LONG_POLL, follow
 from initshape.client.http import AsyncHttp
@@ -67,9 +68,13 @@ class AsyncClient:
         """See `Client.uploaded`."""
         return await self._http.run(calls.uploaded(id))
 
-    async def delete_upload(self, id: str) -> Json:
+    async def uploaded_arrays(self, id: str) -> Arrays:
+        """The arrays of an upload by name, fetched now."""
+        return await self._arrays(calls.uploaded_arrays(id))
+
+    async def delete_upload(self, id: str, *, force: bool = False) -> Json:
         """See `Client.delete_upload`."""
-        return await self._http.run(calls.delete_upload(id))
+        return await self._http.run(calls.delete_upload(id, force))
 
     async def validate(self, document: Document) -> Json:
         """See `Client.validate`."""
@@ -83,9 +88,9 @@ class AsyncClient:
         """See `Client.status`."""
         return await self._http.run(calls.status(id, wait))
 
-    async def edit(self, id: str, **changes: Any) -> Job:
+    async def edit(self, id: str, *, force: bool = False, **changes: Any) -> Job:
         """See `Client.edit`."""
-        return await self._http.run(calls.edit(id, changes))
+        return await self._http.run(calls.edit(id, force, changes))
 
     def updates(self, id: str, *, every: float = 1.0, timeout: float | None = None) -> AsyncIterator[Job]:
         """See `Client.updates`."""
@@ -104,8 +109,11 @@ class AsyncClient:
 
     async def arrays(self, id: str) -> Arrays:
         """The arrays of a result by name, fetched now; each is decoded at the first look and kept."""
-        found = await self._http.run(calls.arrays(id))
-        return Arrays(lambda: from_npz(found))
+        return await self._arrays(calls.arrays(id))
+
+    async def dataset(self, id: str) -> Arrays:
+        """The data of an experiment that has a result, fetched now. See `Client.dataset`."""
+        return await self._arrays(calls.dataset(id))
 
     async def table(self, sweep_id: str) -> Table:
         """See `Client.table`."""
@@ -161,6 +169,32 @@ class AsyncClient:
         """See `Client.draw`."""
         return await self._http.run(calls.draw(document, form))
 
+    async def me(self) -> Json:
+        """See `Client.me`."""
+        return await self._http.run(calls.me())
+
+    async def create_token(
+        self, user: str, *, role: str = "member", label: str = "", expires_seconds: int | None = None
+    ) -> Json:
+        """See `Client.create_token`."""
+        return await self._http.run(calls.create_token(user, role, label, expires_seconds))
+
+    async def tokens(self) -> list[Json]:
+        """See `Client.tokens`."""
+        return await self._http.run(calls.tokens())
+
+    async def revoke_token(self, token_id: str) -> None:
+        """See `Client.revoke_token`."""
+        await self._http.run(calls.revoke_token(token_id))
+
+    def audit(self, *, limit: int = 20, **filters: str) -> AsyncIterator[Json]:
+        """See `Client.audit`."""
+        return self._http.told(calls.audit(limit, filters))
+
+    async def webhook_secret(self) -> str:
+        """See `Client.webhook_secret`."""
+        return await self._http.run(calls.webhook_secret())
+
     async def close(self) -> None:
         """Closes the connections."""
         await self._http.close()
@@ -172,6 +206,10 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _arrays(self, call: Call[bytes]) -> Arrays:
+        found = await self._http.run(call)
+        return Arrays(lambda: from_npz(found))
 
     def __repr__(self) -> str:
         return f"AsyncClient({self.url!r})"

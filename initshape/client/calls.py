@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 from numpy.typing import ArrayLike
 from pydantic import BaseModel
@@ -89,9 +90,14 @@ def uploaded(id: str) -> Call[Json]:
     return json_of("GET", upload_path(id))
 
 
-def delete_upload(id: str) -> Call[Json]:
+def delete_upload(id: str, force: bool) -> Call[Json]:
     """One fewer who wants it."""
-    return json_of("DELETE", upload_path(id))
+    return json_of("DELETE", upload_path(id), params=_forced(force))
+
+
+def uploaded_arrays(id: str) -> Call[bytes]:
+    """The .npz."""
+    return bytes_of("GET", f"{upload_path(id)}/content.npz", seconds=300.0)
 
 
 def validate(document: Document) -> Call[Json]:
@@ -119,6 +125,11 @@ def arrays(id: str) -> Call[bytes]:
     return bytes_of("GET", f"{path_of(id)}/arrays.npz", seconds=300.0)
 
 
+def dataset(id: str) -> Call[bytes]:
+    """The .npz of the data."""
+    return bytes_of("GET", f"{path_of(id)}/dataset.npz", seconds=300.0)
+
+
 def table(sweep_id: str) -> Call[Table]:
     """The rows."""
     found = yield from json_of("GET", f"{path_of(sweep_id)}/table.json", seconds=_LONG)
@@ -135,14 +146,14 @@ def figure(id: str, kind: str | None, form: str) -> Call[bytes]:
     return bytes_of("GET", f"{path_of(id)}/figure.{form}", params={"kind": kind} if kind else None, seconds=_LONG)
 
 
-def listed(path: str, limit: int, filters: Mapping[str, Any]) -> Call[None]:
+def listed(path: str, limit: int, filters: Mapping[str, Any], kind: type[Json] = Job) -> Call[None]:
     """Tells the items of a list, page by page; a page of rare finds may be empty and lead on."""
     cursor, left = None, limit
     while left > 0:
         params = {**filters, "limit": min(left, 100), **({"cursor": cursor} if cursor else {})}
         page = yield from json_of("GET", path, params=params)
         for item in page["items"][:left]:
-            yield Tell(Job(item))
+            yield Tell(kind(item))
         left -= len(page["items"])
         cursor = page.get("next")
         if not cursor:
@@ -165,9 +176,9 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def edit(id: str, changes: Mapping[str, Any]) -> Call[Job]:
+def edit(id: str, force: bool, changes: Mapping[str, Any]) -> Call[Job]:
     """Labels and keeping; said twice it is said once."""
-    return job_of("PATCH", path_of(id), json=dict(changes))
+    return job_of("PATCH", path_of(id), params=_forced(force), json=dict(changes))
 
 
 def cancel(id: str, force: bool) -> Call[Json]:
@@ -208,6 +219,37 @@ def evaluate(document: Document) -> Call[Json]:
 def draw(document: Document, form: str) -> Call[bytes]:
     """A picture of a regularizer."""
     return bytes_of("POST", f"/v1/regularizers/figure.{form}", json=plain(document), seconds=60.0)
+
+
+def me() -> Call[Json]:
+    """The caller."""
+    return json_of("GET", "/v1/me")
+
+
+def create_token(user: str, role: str, label: str, expires_seconds: int | None) -> Call[Json]:
+    """A token. Asked for twice it may be two, one of them lost, so it is not repeated blindly."""
+    wanted = {"user": user, "role": role, "label": label, "expires_seconds": expires_seconds}
+    return json_of("POST", "/v1/tokens", json=wanted, repeatable=False)
+
+
+def tokens() -> Call[list[Json]]:
+    """All of them."""
+    return list((yield from json_of("GET", "/v1/tokens"))["items"])
+
+
+def revoke_token(token_id: str) -> Call[None]:
+    """One fewer."""
+    yield from bytes_of("DELETE", f"/v1/tokens/{quote(token_id, safe='')}")
+
+
+def audit(limit: int, filters: Mapping[str, Any]) -> Call[None]:
+    """Lines."""
+    return listed("/v1/audit", limit, filters, dict)
+
+
+def webhook_secret() -> Call[str]:
+    """Of the caller."""
+    return str((yield from json_of("GET", "/v1/webhooks/secret"))["secret"])
 
 
 def _forced(force: bool) -> Mapping[str, str] | None:

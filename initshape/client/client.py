@@ -80,9 +80,16 @@ class Client:
         """Shapes, size and owner of an upload."""
         return self._http.run(calls.uploaded(id))
 
-    def delete_upload(self, id: str) -> Json:
-        """Takes an upload back. Errors: InUseError while a job needs it, NotPermittedError for that of others."""
-        return self._http.run(calls.delete_upload(id))
+    def uploaded_arrays(self, id: str) -> Arrays:
+        """The arrays of an upload as they are used, float64, by name: fetched at the first look, then kept."""
+        return Arrays(lambda: from_npz(self._http.run(calls.uploaded_arrays(id))))
+
+    def delete_upload(self, id: str, *, force: bool = False) -> Json:
+        """Takes an upload back. Errors: InUseError while a job needs it, NotPermittedError for that of others.
+
+        `force` (admins): that of everybody.
+        """
+        return self._http.run(calls.delete_upload(id, force))
 
     def validate(self, document: Document) -> Json:
         """The resolved document of an experiment with id, estimate and warnings. Computes and stores nothing."""
@@ -96,12 +103,13 @@ class Client:
         """State of an experiment or a sweep; with `wait` the answer comes at its end or after so many seconds."""
         return self._http.run(calls.status(id, wait))
 
-    def edit(self, id: str, **changes: Any) -> Job:
+    def edit(self, id: str, *, force: bool = False, **changes: Any) -> Job:
         """Changes the caller's labels (name, tags, notes) and keeps what was computed for ever, or no longer.
 
-        `pinned` of an experiment, `kept` of a sweep. Answers the state. Errors: NotPermittedError for that of others.
+        `pinned` of an experiment, `kept` of a sweep. Answers the state. Errors: NotPermittedError for that of others,
+        unless an admin says `force`.
         """
-        return self._http.run(calls.edit(id, changes))
+        return self._http.run(calls.edit(id, force, changes))
 
     def updates(self, id: str, *, every: float = 1.0, timeout: float | None = None) -> Iterator[Job]:
         """States until the last: whenever something happens and at once at the end.
@@ -128,6 +136,12 @@ class Client:
     def arrays(self, id: str) -> Arrays:
         """The arrays of a result by name: fetched at the first look, then kept."""
         return Arrays(lambda: from_npz(self._http.run(calls.arrays(id))))
+
+    def dataset(self, id: str) -> Arrays:
+        """The data of an experiment that has a result: X (samples x features), y, and w_true, X_test, y_test where
+        there are. Fetched at the first look, then kept.
+        """
+        return Arrays(lambda: from_npz(self._http.run(calls.dataset(id))))
 
     def table(self, sweep_id: str) -> Table:
         """The sweep as rows, failed cells included; `.to_frame()` makes a pandas data frame of them."""
@@ -187,10 +201,37 @@ class Client:
         """A picture of a regularizer: profiles or contours, or a family of them."""
         return self._http.run(calls.draw(document, form))
 
-    @property
-    def http(self) -> Http:
-        """The connection, for what has no method here (access.py)."""
-        return self._http
+    def me(self) -> Json:
+        """Who the caller is: user, role, limits (None: no limit), and what is used of them."""
+        return self._http.run(calls.me())
+
+    def create_token(
+        self, user: str, *, role: str = "member", label: str = "", expires_seconds: int | None = None
+    ) -> Json:
+        """Makes a token (admins): `token` of the answer is shown this once. Roles: reader, member, admin.
+
+        `label` says what it is for; without `expires_seconds` it never ends. Errors: NotPermittedError, RejectedError.
+        """
+        return self._http.run(calls.create_token(user, role, label, expires_seconds))
+
+    def tokens(self) -> list[Json]:
+        """Every token that holds, without the token itself (admins)."""
+        return self._http.run(calls.tokens())
+
+    def revoke_token(self, token_id: str) -> None:
+        """Revokes a token, at once (admins). Errors: UnknownIdError."""
+        self._http.run(calls.revoke_token(token_id))
+
+    def audit(self, *, limit: int = 20, **filters: str) -> Iterator[Json]:
+        """Who did what, newest first, page by page (admins).
+
+        `filters` are user, action, object, outcome and request_id.
+        """
+        return self._http.told(calls.audit(limit, filters))
+
+    def webhook_secret(self) -> str:
+        """What the caller's webhooks are signed with (members). Errors: NotPermittedError where they are off."""
+        return self._http.run(calls.webhook_secret())
 
     def close(self) -> None:
         """Closes the connections."""

@@ -4,6 +4,7 @@ InitshapeError
 └── ClientError
     ├── UnreachableError      nobody answers, or the server stays unavailable for longer than the client's patience
     ├── WaitTimeoutError      the job is not over in the time that the caller gave it (it goes on)
+    ├── NoServerError         asked of `Local`: it has a meaning on a server alone (tokens, the audit, webhooks)
     └── ApiError              the server said no: problem details inside
         ├── RejectedError     400, 413, 415, 422: the document or the request is wrong
         ├── NotPermittedError 401, 403
@@ -29,6 +30,10 @@ class UnreachableError(ClientError):
 
 class WaitTimeoutError(ClientError):
     """The job goes on; only the waiting is over."""
+
+
+class NoServerError(ClientError):
+    """`Local` has neither tokens nor an audit nor webhooks: those are a server's."""
 
 
 class ApiError(ClientError):

@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from initshape.client.arrays import Arrays
 from initshape.client.calls import Document, Json, plain
 from initshape.client.computing import Computing, Report
-from initshape.client.errors import UnknownIdError
+from initshape.client.errors import NoServerError, UnknownIdError
 from initshape.client.job import Job, ResultDocument
 from initshape.client.meter import Meter
 from initshape.client.places import is_sweep
@@ -57,7 +57,7 @@ class Local:
     `on_progress(id, progress)` is called while an experiment runs; `show_progress` shows a bar instead. A sweep that
     takes more than seconds is spread over `processes` (default: one a core) of one core each; one experiment, or a
     short sweep, is computed in this process. `key`, `force`, `timeout` and the like mean nothing here.
-    Errors: SpecError for a wrong document.
+    Errors: SpecError for a wrong document, NoServerError for what only a server has (tokens, the audit, webhooks).
     """
 
     def __init__(
@@ -116,7 +116,12 @@ class Local:
         found = _of(self._uploads, id)
         return {"id": id, "bytes": found.size, "arrays": {name: list(fact.shape) for name, fact in found.facts.items()}}
 
-    def delete_upload(self, id: str) -> Json:
+    def uploaded_arrays(self, id: str) -> Arrays:
+        """The arrays of an upload as they are used, float64, by name."""
+        found = _of(self._uploads, id)
+        return Arrays(lambda: _copied(found.arrays or {}))
+
+    def delete_upload(self, id: str, *, force: bool = False) -> Json:
         """Forgets an upload; results stay."""
         _of(self._uploads, id)
         del self._uploads[id]
@@ -138,7 +143,7 @@ class Local:
         return Job(id=id, status=Status.succeeded.value, outcome=self.result(id)["outcome"], name=label.name,
                    tags=list(label.tags))  # fmt: skip
 
-    def edit(self, id: str, **changes: Any) -> Job:
+    def edit(self, id: str, *, force: bool = False, **changes: Any) -> Job:
         """Changes name and tags; `notes`, `pinned` and `kept` mean nothing here."""
         label = _Label(
             changes.get("name", self.status(id)["name"]), tuple(changes.get("tags", self.status(id)["tags"]))
@@ -164,7 +169,15 @@ class Local:
 
     def arrays(self, id: str) -> Arrays:
         """The arrays of a result, by name."""
-        return Arrays(lambda: {name: np.array(value) for name, value in _of(self._computing.results, id)[1].items()})
+        return Arrays(lambda: _copied(_of(self._computing.results, id)[1]))
+
+    def dataset(self, id: str) -> Arrays:
+        """The data of an experiment: X (samples x features), y, and w_true, X_test, y_test where there are."""
+        from initshape.datasets import build
+
+        built = build(_of(self._computing.experiments, id).dataset)
+        found = {name: getattr(built, name) for name in DATASET_ARRAYS}
+        return Arrays(lambda: _copied({name: value for name, value in found.items() if value is not None}))
 
     def table(self, sweep_id: str) -> Table:
         """The sweep as rows, with the columns of the server's table."""
@@ -262,6 +275,36 @@ class Local:
 
         return render(draw(plain(document)), form)
 
+    def me(self) -> Json:
+        """What a server without authentication says: the user `local`, an admin without limits."""
+        names = ("reads_per_second", "writes_per_second", "active_jobs", "stored_bytes")
+        results = (array.nbytes for _, arrays in self._computing.results.values() for array in arrays.values())
+        stored = sum(results) + sum(upload.size for upload in self._uploads.values())
+        return {"user": "local", "role": "admin", "token": None, "limits": dict.fromkeys(names),
+                "usage": {"active_jobs": 0, "stored_bytes": stored}}  # fmt: skip
+
+    def create_token(
+        self, user: str, *, role: str = "member", label: str = "", expires_seconds: int | None = None
+    ) -> Json:
+        """A server's alone. Errors: NoServerError."""
+        raise _no_server("tokens")
+
+    def tokens(self) -> list[Json]:
+        """A server's alone. Errors: NoServerError."""
+        raise _no_server("tokens")
+
+    def revoke_token(self, token_id: str) -> None:
+        """A server's alone. Errors: NoServerError."""
+        raise _no_server("tokens")
+
+    def audit(self, *, limit: int = 20, **filters: str) -> Iterator[Json]:
+        """A server's alone. Errors: NoServerError."""
+        raise _no_server("audit")
+
+    def webhook_secret(self) -> str:
+        """A server's alone. Errors: NoServerError."""
+        raise _no_server("webhooks")
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -291,6 +334,15 @@ class Local:
     def _keep(self, upload: Upload) -> str:
         self._uploads.setdefault(upload.id, upload)
         return upload.id
+
+
+def _copied(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """The caller's own, to write into."""
+    return {name: np.array(value) for name, value in arrays.items()}
+
+
+def _no_server(what: str) -> NoServerError:
+    return NoServerError(f"Local() computes in this process and has no {what}: ask a server, through connect().")
 
 
 def _field(document: Any, path: str) -> Any:

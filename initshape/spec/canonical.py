@@ -17,7 +17,7 @@ _SAFE: Final = 2**53
 """Beyond it a number is no integer for ECMAScript: refused."""
 
 
-def dumps(document: JsonValue) -> bytes:
+def canonical_text(document: JsonValue) -> bytes:
     """Canonical UTF-8. Raises rfc8785.CanonicalizationError for NaN, infinities, integers beyond 2^53, no Unicode."""
     try:
         return _text(document).encode()

@@ -19,6 +19,10 @@ FLOW_STEPS = 200_000
 DESCENT_STEPS = 20_000_000
 
 
+READ_FROM = {"stop": ("loss", "flow"), "init": ("model",)}
+"""Other sections on which the defaults of a section depend."""
+
+
 def fill(document: Any) -> Any:
     """The experiment document with its conditional defaults. What is malformed is left for validation to explain."""
     if not isinstance(document, dict):

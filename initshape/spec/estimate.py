@@ -100,9 +100,9 @@ def refuse_beyond(limits: Limits, experiment: Experiment, pointer: str = "/exper
     return found
 
 
-def warnings(experiment: Experiment) -> tuple[str, ...]:
-    """What a user should expect before sending the job."""
-    found = estimate(experiment)
+def warnings(experiment: Experiment, found: Estimate | None = None) -> tuple[str, ...]:
+    """What a user should expect before sending the job; `found` is the estimate, where it is known already."""
+    found = found or estimate(experiment)
     notes = []
     if experiment.flow.kind != "none" and found.seconds > experiment.stop.max_seconds:
         notes.append(f"about {found.seconds:.2g} s are expected, more than stop.max_seconds")

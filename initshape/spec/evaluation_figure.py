@@ -10,8 +10,9 @@ from pydantic import Field, ValidationError
 
 from initshape.spec.base import Spec
 from initshape.spec.evaluation import Evaluation
-from initshape.spec.expand import combinations, overlay, relocate
+from initshape.spec.expand import combinations
 from initshape.spec.explain import explain
+from initshape.spec.overlay import overlay, relocate
 from initshape.spec.parse import parse_evaluation
 from initshape.spec.problem import ProblemError, SpecError
 from initshape.spec.sweep import Sweep

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from operator import itemgetter
 from typing import Any
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
+from initshape.spec.assembly import Assembler
+from initshape.spec.canonical import canonical_text
 from initshape.spec.experiment import Experiment
-from initshape.spec.explain import explain
-from initshape.spec.identity import content_id, experiment_id
-from initshape.spec.problem import ProblemError, SpecError, shown
+from initshape.spec.identity import text_id
+from initshape.spec.overlay import Setting
+from initshape.spec.problem import ProblemError, SpecError
 from initshape.spec.sweep import LARGEST_SWEEP, Axis, Sweep
 from initshape.spec.uploaded import NOTHING, Uploads
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
-    """One experiment of a sweep with the values that the sweep gave it, by path."""
+    """One experiment of a sweep, its resolved document, and the values that the sweep gave it, by path.
+
+    Cells share the sections of their documents: none may be changed.
+    """
 
     id: str
     experiment: Experiment
+    document: Mapping[str, Any]
     values: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One path set to one value, and the pointer to that value in the document."""
-
-    path: str
-    value: Any
-    pointer: str
 
 
 def expand(sweep: Sweep, uploads: Uploads = NOTHING) -> tuple[Cell, ...]:
@@ -42,18 +39,35 @@ def expand(sweep: Sweep, uploads: Uploads = NOTHING) -> tuple[Cell, ...]:
 
     Raises SpecError with a pointer to the value that is wrong.
     """
+    assembler = Assembler(sweep.base, uploads)
     cells: dict[str, Cell] = {}
     for settings in combinations(sweep):
-        experiment = _experiment(sweep.base, settings, uploads)
-        identity = experiment_id(experiment)
-        cells.setdefault(identity, Cell(identity, experiment, {s.path: s.value for s in settings}))
+        made = assembler.cell(settings)
+        if made.id not in cells:
+            cells[made.id] = Cell(made.id, made.experiment, made.document, {s.path: s.value for s in settings})
     return tuple(cells.values())
 
 
 def sweep_id(cells: tuple[Cell, ...]) -> str:
     """`s-` and 26 characters over the cells in order, the values that label them, and the order of the labels."""
-    labelled: list[JsonValue] = [{"id": cell.id, "values": cell.values} for cell in cells]
-    return content_id("s-", {"cells": labelled, "columns": list[JsonValue](columns(cells).values())})
+    known: dict[tuple[str, int], bytes] = {}  # cells share the values that the document gave them once
+    labelled = b",".join([_labelled(cell, known) for cell in cells])
+    names = canonical_text(list[JsonValue](columns(cells).values()))
+    return text_id("s-", b'{"cells":[%b],"columns":%b}' % (labelled, names))
+
+
+def _labelled(cell: Cell, known: dict[tuple[str, int], bytes]) -> bytes:
+    """Canonical JSON of an id and the values beside it."""
+    texts = []
+    for path, value in sorted(cell.values.items(), key=_path):
+        text = known.get((path, id(value)))
+        if text is None:
+            text = known[path, id(value)] = canonical_text(path) + b":" + canonical_text(value)
+        texts.append(text)
+    return b'{"id":"%b","values":{%b}}' % (cell.id.encode(), b",".join(texts))
+
+
+_path = itemgetter(0)
 
 
 def columns(cells: tuple[Cell, ...]) -> dict[str, str]:
@@ -122,45 +136,3 @@ def combinations(sweep: Sweep) -> Iterator[tuple[Setting, ...]]:
             yield tuple(itertools.chain.from_iterable(combination))
     for k, entry in enumerate(sweep.list):
         yield tuple(Setting(path, value, f"/sweep/list/{k}/{path}") for path, value in entry.items())
-
-
-def _experiment(base: dict[str, Any], settings: tuple[Setting, ...], uploads: Uploads) -> Experiment:
-    document = overlay(base, settings)
-    try:
-        return Experiment.model_validate(document, context=uploads)
-    except ValidationError as error:
-        problems = tuple(relocate(p, settings) for p in explain(error, Experiment))
-        raise SpecError("A cell of the sweep is not a valid experiment.", problems) from None
-
-
-def overlay(base: dict[str, Any], settings: tuple[Setting, ...]) -> dict[str, Any]:
-    """The base with every setting written into it; only the objects on the way are copied, never large arrays."""
-    document = copy.copy(base)
-    copied: dict[tuple[str, ...], dict[str, Any]] = {(): document}
-    for setting in settings:
-        *parents, last = setting.path.split(".")
-        node = document
-        for depth, name in enumerate(parents, start=1):
-            key = tuple(parents[:depth])
-            if key not in copied:
-                child = node.get(name, {})
-                if not isinstance(child, dict):
-                    raise SpecError(
-                        f"The path {setting.path!r} does not lead into an object.",
-                        (ProblemError(pointer=setting.pointer, value=shown(child), allowed="a path of object keys",
-                                      hint=f"{'.'.join(key)} is not an object in base"),),
-                    )  # fmt: skip
-                node[name] = copied[key] = dict(child)
-            node = copied[key]
-        node[last] = setting.value
-    return document
-
-
-def relocate(problem: ProblemError, settings: tuple[Setting, ...]) -> ProblemError:
-    """Points at the swept value where a setting wrote the offending field, else into base."""
-    for setting in settings:
-        own = "/" + setting.path.replace(".", "/")
-        if problem.pointer == own or problem.pointer.startswith(own + "/"):
-            rest = problem.pointer[len(own) :]
-            return problem.model_copy(update={"pointer": setting.pointer + rest})
-    return problem.model_copy(update={"pointer": "/sweep/base" + problem.pointer})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from initshape.spec.base import Integer, Spec
 from initshape.spec.checks import check_experiment
@@ -21,6 +21,11 @@ from initshape.spec.stop import Stop
 from initshape.spec.webhook import Webhook
 
 
+def _in_canonical_order(names: tuple[RegularizerName, ...]) -> tuple[RegularizerName, ...]:
+    """Order and repetition carry no meaning, so neither may change the identity."""
+    return tuple(name for name in REGULARIZER_ORDER if name in names)
+
+
 class Experiment(Spec):
     """The computation that is asked for; everything here but resources and stop.max_seconds makes its identity."""
 
@@ -31,7 +36,9 @@ class Experiment(Spec):
     flow: FlowSpec = GradientFlow()
     stop: Stop = Stop()
     regularizers: Annotated[
-        tuple[RegularizerName, ...], Field(min_length=1, description="Theories to fit; the order does not matter.")
+        tuple[RegularizerName, ...],
+        Field(min_length=1, description="Theories to fit; the order does not matter."),
+        AfterValidator(_in_canonical_order),
     ] = DEFAULT_REGULARIZERS
     trajectory: Trajectory = Trajectory()
     resources: Resources = Resources()
@@ -40,12 +47,6 @@ class Experiment(Spec):
     @classmethod
     def _fill_conditional_defaults(cls, document: Any) -> Any:
         return fill(document)
-
-    @field_validator("regularizers")
-    @classmethod
-    def _in_canonical_order(cls, names: tuple[RegularizerName, ...]) -> tuple[RegularizerName, ...]:
-        """Order and repetition carry no meaning, so neither may change the identity."""
-        return tuple(name for name in REGULARIZER_ORDER if name in names)
 
     @model_validator(mode="after")
     def _consistent(self) -> Experiment:

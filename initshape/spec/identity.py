@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import JsonValue
-
-from initshape.spec.canonical import dumps
+from initshape.spec.canonical import canonical_text
 from initshape.spec.experiment import Experiment
 from initshape.spec.version import NUMERICS_VERSION
 
@@ -23,11 +22,6 @@ def resolved(experiment: Experiment) -> dict[str, Any]:
     return experiment.model_dump(mode="json", exclude_none=True)
 
 
-def canonical(experiment: Experiment) -> dict[str, Any]:
-    """What the identity covers: the resolved experiment less resources and max_seconds, and the numerics version."""
-    return _canonical(resolved(experiment))
-
-
 def experiment_id(experiment: Experiment) -> str:
     """`x-` and 26 characters."""
     return resolved_id(resolved(experiment))
@@ -35,16 +29,27 @@ def experiment_id(experiment: Experiment) -> str:
 
 def resolved_id(document: dict[str, Any]) -> str:
     """The same for what `resolved` has answered, where both are needed."""
-    return content_id("x-", _canonical(document))
+    return id_of_sections({name: section_text(name, section) for name, section in document.items()})
 
 
-def _canonical(document: dict[str, Any]) -> dict[str, Any]:
-    covered = {name: section for name, section in document.items() if name != "resources"}
-    covered["stop"] = {name: value for name, value in document["stop"].items() if name != "max_seconds"}
-    return {"experiment": covered, "numerics_version": NUMERICS_VERSION}
+def section_text(name: str, section: Any) -> bytes | None:
+    """Canonical JSON of what the identity covers of a resolved section: no resources (None), no stop.max_seconds."""
+    if name == "resources":
+        return None
+    covered = {key: value for key, value in section.items() if key != "max_seconds"} if name == "stop" else section
+    return canonical_text(covered)
 
 
-def content_id(prefix: str, document: JsonValue) -> str:
-    """Identity of any JSON document. Raises rfc8785.CanonicalizationError for NaN or integers beyond 2^53."""
-    digest = hashlib.sha256(dumps(document)).digest()
-    return prefix + base64.b32encode(digest[:20]).decode("ascii").lower()[:26]
+def id_of_sections(texts: Mapping[str, bytes | None]) -> str:
+    """`x-` and 26 characters over these sections, of which `section_text` is known, and the numerics version."""
+    members = b",".join([b'"%b":%b' % (name.encode(), text) for name, text in sorted(texts.items()) if text])
+    return text_id("x-", b'{"experiment":{%b},"numerics_version":%b}' % (members, _VERSION))
+
+
+def text_id(prefix: str, text: bytes) -> str:
+    """Identity of a document by its canonical JSON."""
+    digest = hashlib.sha256(text).digest()
+    return prefix + base64.b32encode(digest[:20]).decode("ascii").lower()[:26]  # 26 characters are 130 bits
+
+
+_VERSION = canonical_text(NUMERICS_VERSION)

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from itertools import islice, repeat
 from typing import Any, Literal
 
 from initshape.logs import request_id
@@ -22,6 +24,8 @@ from initshape.store.operation import Command, Operation, Script
 from initshape.store.queues import Queue
 from initshape.store.records import FIELDS, JobRecord, Submitter, decode
 
+_AT_ONCE = 1000
+"""Submissions that are written and sent together: the texts of 10,000 are never all in memory."""
 _BROKERS = {queue.value: queue.celery for queue in Queue}
 
 
@@ -92,26 +96,35 @@ class Stopped:
 
 def submit(request: JobRequest, who: Submitter, entry: Entry = OPEN) -> Operation[Submitted]:
     """Stores the job and its place in the queue in one step; joins an equal one; `known` where a result is stored."""
-    answers = yield from submit_each([(request, who)], entry)
-    return answers[0]
+    document, parts = documents.split(request.document)
+    stored = _parts(parts)
+    replies = yield [*stored, _submit(request.id, document, parts, request, who, "submit", entry)]
+    return _submitted(request.id, replies[-1])
 
 
 def submit_many(requests: Sequence[JobRequest], who: Submitter, entry: Entry = OPEN) -> Operation[list[Submitted]]:
     """The same for many, in one round trip a thousand."""
-    return (yield from submit_each([(request, who) for request in requests], entry))
+    return (yield from submit_each(zip(requests, repeat(who)), entry))
 
 
-def submit_each(wanted: Sequence[tuple[JobRequest, Submitter]], entry: Entry = OPEN) -> Operation[list[Submitted]]:
+def submit_each(wanted: Iterable[tuple[JobRequest, Submitter]], entry: Entry = OPEN) -> Operation[list[Submitted]]:
     """The same for many with labels of their own. Of equal ones the first is queued and the others join it."""
-    parts: dict[str, bytes] = {}
-    scripts: list[Command] = []
-    for request, who in wanted:
-        document, own = documents.split(request.document)
-        parts.update(own)
-        scripts.append(_submit(request.id, document, own, request, who, "submit", entry))
-    stored: list[Command] = [Script("part", (key("part", name),), (name, text)) for name, text in parts.items()]
-    replies = yield [*stored, *scripts]
-    return [_submitted(r.id, reply) for (r, _), reply in zip(wanted, replies[len(stored) :], strict=True)]
+    splitter = documents.Splitter()
+    sent: set[str] = set()
+    answers: list[Submitted] = []
+    rest = iter(wanted)
+    while piece := list(islice(rest, _AT_ONCE)):
+        parts: dict[str, bytes] = {}
+        scripts: list[Command] = []
+        for request, who in piece:
+            document, own = splitter.split(request.document)
+            parts.update(own)
+            scripts.append(_submit(request.id, document, own, request, who, "submit", entry))
+        stored = _parts({name: text for name, text in parts.items() if name not in sent})
+        sent |= parts.keys()
+        replies = yield [*stored, *scripts]
+        answers += [_submitted(r.id, reply) for (r, _), reply in zip(piece, replies[len(stored) :], strict=True)]
+    return answers
 
 
 def rerun(job_id: str, who: Submitter, entry: Entry = OPEN) -> Operation[Submitted]:
@@ -183,6 +196,18 @@ def read_many(job_ids: Sequence[str]) -> Operation[list[JobRecord | None]]:
     ]
 
 
+def stored(job_ids: Sequence[str]) -> Operation[list[tuple[Status | None, bool]]]:
+    """Of each its status, None for an unknown id, and whether a submission would find its result."""
+    found: list[tuple[Status | None, bool]] = []
+    for k in range(0, len(job_ids), _AT_ONCE):
+        ids = job_ids[k : k + _AT_ONCE]
+        values = yield [("HMGET", key("job", job_id), "status", "known") for job_id in ids]
+        results = yield [("EXISTS", key("result", job_id)) for job_id in ids]
+        for (status, known), result in zip(values, results, strict=True):
+            found.append((Status(status.decode()) if status else None, known == b"1" and bool(result)))
+    return found
+
+
 def document(job_id: str) -> Operation[dict[str, Any] | None]:
     """The resolved experiment as it was stored."""
     (text,) = yield [("HGET", key("job", job_id), "document")]
@@ -214,21 +239,30 @@ def _brief(job_id: str) -> list[Command]:
     ]
 
 
+def _parts(parts: Mapping[str, bytes]) -> list[Command]:
+    return [Script("part", (key("part", name),), (name, text)) for name, text in parts.items()]
+
+
 def _submit(
     job_id: str, document: bytes, parts: Mapping[str, bytes], request: JobRequest, who: Submitter, mode: str,
     entry: Entry,
 ) -> Script:  # fmt: skip
-    label = {"name": who.name, "tags": who.tags, "notes": who.notes, "priority": who.priority}
     return Script(
         "submit",
         job_keys(job_id),
         (
-            job_id, document, ",".join(parts), request.queue, request.batch, who.user, documents.encode(label),
+            job_id, document, ",".join(parts), request.queue, request.batch, who.user, _label(who),
             ",".join(who.tags), repr(request.max_seconds), mode, repr(request.seconds),
             ",".join(named_by(request.document)), request_id(), who.hook.who if who.hook else "",
             who.hook.url if who.hook else "", *entry.arguments(), _BROKERS.get(request.queue, ""),
         ),
     )  # fmt: skip
+
+
+@lru_cache(maxsize=64)  # the cells of a sweep have one submitter
+def _label(who: Submitter) -> bytes:
+    """What the submitter calls it, as it is stored."""
+    return documents.encode({"name": who.name, "tags": who.tags, "notes": who.notes, "priority": who.priority})
 
 
 def _submitted(job_id: str, reply: Sequence[Any]) -> Submitted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from initshape.spec.parse import parse_edit, parse_sweep_edit
-from initshape.store import audit, jobs, labels
+from initshape.store import Operation, audit, jobs, labels
 from initshape.store.labels import Edited
 from service import views
 from service.auth import Caller, Member, actor, may_force
@@ -21,6 +21,9 @@ from service.schemas import Job, SweepDeletion, SweepView
 from service.services import AppServices, Services
 
 router = APIRouter(prefix="/v1")
+
+_EXPERIMENT_OF_OTHERS = "Only who has submitted an experiment can change its labels: submit it, too."
+_SWEEP_OF_OTHERS = "Only the owner of a sweep, or an admin by force, can change it."
 
 
 @router.patch(
@@ -40,13 +43,11 @@ async def edit_experiment(
     """
     forced = may_force(caller, force)
     edit = await read_document(request, services, lambda document, size, uploads: parse_edit(document))
-    edited = await services.store.run(labels.edit(experiment_id, caller.user, edit.changes(), forced))
-    if edited is Edited.foreign:
-        raise ForbiddenError("Only who has submitted an experiment can change its labels: submit it, too.")
+    change = labels.edit(experiment_id, caller.user, edit.changes(), forced)
+    await _changed(services, caller, "edit", experiment_id, forced, change)
     record = await services.store.run(jobs.read(experiment_id))
-    if edited is Edited.missing or record is None:
+    if record is None:
         raise unknown(experiment_id)
-    await _record(services, caller, "edit", experiment_id, forced)
     return views.job(record)
 
 
@@ -63,8 +64,8 @@ async def edit_sweep(
     """Changes name, tags and notes of a sweep, and keeps it with all of its results, or no longer."""
     forced = may_force(caller, force)
     edit = await read_document(request, services, lambda document, size, uploads: parse_sweep_edit(document))
-    _refuse(sweep_id, await services.run_in_thread(labels.edit_sweep(sweep_id, caller.user, edit.changes(), forced)))
-    await _record(services, caller, "edit_sweep", sweep_id, forced)
+    change = labels.edit_sweep(sweep_id, caller.user, edit.changes(), forced)
+    await _changed(services, caller, "edit_sweep", sweep_id, forced, change)
     return await view_of(services, sweep_id)
 
 
@@ -79,18 +80,19 @@ async def delete_sweep(
 ) -> SweepDeletion:
     """Forgets the sweep and withdraws the caller from its cells; results that are pinned or that others want stay."""
     forced = may_force(caller, force)
-    _refuse(sweep_id, await services.run_in_thread(labels.delete_sweep(sweep_id, caller.user, forced)))
-    await _record(services, caller, "delete_sweep", sweep_id, forced)
+    change = labels.delete_sweep(sweep_id, caller.user, forced)
+    await _changed(services, caller, "delete_sweep", sweep_id, forced, change)
     return SweepDeletion(id=sweep_id)
 
 
-async def _record(services: Services, caller: Caller, action: str, subject: str, forced: bool) -> None:
+async def _changed(
+    services: Services, caller: Caller, action: str, subject: str, forced: bool, change: Operation[Edited]
+) -> None:
+    """Makes a change and tells the audit. Errors: 404 for a subject that nobody knows, 403 for that of others."""
+    edited = await services.run_in_thread(change)
+    if edited is Edited.missing:
+        raise unknown_sweep(subject) if subject.startswith("s-") else unknown(subject)
+    if edited is Edited.foreign:
+        raise ForbiddenError(_SWEEP_OF_OTHERS if subject.startswith("s-") else _EXPERIMENT_OF_OTHERS)
     told = audit.record(actor(services, caller), f"force_{action}" if forced else action, subject, "accepted")
     await services.store.run(told)
-
-
-def _refuse(sweep_id: str, edited: Edited) -> None:
-    if edited is Edited.missing:
-        raise unknown_sweep(sweep_id)
-    if edited is Edited.foreign:
-        raise ForbiddenError("Only the owner of a sweep, or an admin by force, can change it.")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from functools import partial
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from initshape.spec.estimate import warnings
 from initshape.spec.status import Status
 from initshape.store import Operation, Queue, StoreUnavailableError, admission, audit, jobs, sweeps
 from initshape.store.jobs import Answer
@@ -60,17 +58,13 @@ async def submit_sweep(
     """Submits every cell that has no stored result. Sent again, it goes on where it was; nothing is computed twice."""
     prepared = await _prepared(request, services)
     who = submitter(caller.user, prepared.submission)
-    stored: dict[str, Any] = {
-        "labels": prepared.labels.encode(),
-        "submission": prepared.submission.model_dump(mode="json", exclude_none=True),
-    }
     if idempotency_key is not None:
-        sent = prepared.submission.model_dump_json().encode()
+        sent = await services.in_thread(lambda: prepared.submission.model_dump_json().encode())
         await hold_to(services, caller.user, "sweeps", idempotency_key, sent, prepared.id)
     ids = [cell.id for cell in prepared.requests]
     room = admission.reserve(caller.user, ids, entry(services, caller), "submit", "submit_sweep", prepared.id)
     refuse_excess(await services.run_in_thread(room), services.settings)
-    answers = await services.run_in_thread(sweeps.submit(prepared.id, stored, prepared.requests, who))
+    answers = await services.run_in_thread(sweeps.submit(prepared.id, prepared.stored, prepared.requests, who))
     queued = {answer.id for answer in answers if answer.answer is Answer.queued}
     for queue in {request.queue for request in prepared.requests if request.id in queued}:
         services.doorbell.ring(Queue(queue))
@@ -93,18 +87,17 @@ async def submit_sweep(
 async def preview_sweep(request: Request, services: AppServices, caller: CurrentCaller) -> SweepPreview:
     """The cells, how many of them are cached, and an estimate. Computes and stores nothing."""
     prepared = await _prepared(request, services)
-    records = await services.run_in_thread(jobs.read_many([cell.id for cell in prepared.cells]))
-    cached = sum(1 for record in records if record is not None and record.known and record.has_result)
-    notes = {note: None for cell in prepared.cells for note in warnings(cell.experiment)}
+    ids = [cell.id for cell in prepared.requests]
+    found = await services.run_in_thread(jobs.stored(ids))
     return SweepPreview(
         id=prepared.id,
-        counts={"cells": len(prepared.cells), "cached": cached},
+        counts={"cells": len(ids), "cached": sum(known for _, known in found)},
         estimate=views.estimate(prepared.estimate),
-        warnings=tuple(notes)[:20],
+        warnings=prepared.warnings[:20],
         axes=prepared.labels.columns,
         cells=tuple(
-            PreviewCell(id=cell.id, values=cell.values, status=record.status if record else None)
-            for cell, record in zip(prepared.cells[:PREVIEWED], records, strict=False)
+            PreviewCell(id=ids[k], values=prepared.labels.values(k), status=status)
+            for k, (status, _) in enumerate(found[:PREVIEWED])
         ),
     )
 

@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 
-from initshape.client import AsyncClient, Client, Local
+from initshape.client import AsyncClient, Client, Local, NoServerError
 
 DUNDERS = {"__enter__": "__aenter__", "__exit__": "__aexit__"}
+OF_A_SERVER: dict[str, tuple[str, ...]] = {
+    "create_token": ("ada",), "tokens": (), "revoke_token": ("0" * 16,), "audit": (), "webhook_secret": (),
+}  # fmt: skip
+"""What means nothing without a server, with arguments."""
 
 
 def methods(kind: type) -> dict[str, Any]:
-    return {name: value for name, value in vars(kind).items() if callable(value) and not name.startswith("_")}
+    return {name: value for name, value in vars(kind).items() if not name.startswith("_")}
 
 
 def shape(function: Any) -> tuple[list[tuple[Any, ...]], str]:
@@ -35,6 +39,15 @@ def test_what_is_awaited() -> None:
     for name, method in methods(AsyncClient).items():
         iterates = str(inspect.signature(method).return_annotation).startswith("AsyncIterator")
         assert inspect.iscoroutinefunction(method) != iterates, name
+
+
+def test_what_only_a_server_has_is_refused_without_one() -> None:
+    local = Local()
+    for name, arguments in OF_A_SERVER.items():
+        with pytest.raises(NoServerError, match="ask a server"):
+            getattr(local, name)(*arguments)
+    refusing = {name for name, method in methods(Local).items() if "_no_server" in method.__code__.co_names}
+    assert refusing == OF_A_SERVER.keys()
 
 
 def test_context_managers() -> None:

@@ -14,10 +14,9 @@ import pytest
 import yaml
 
 from initshape.spec.status import Status
-from initshape.store import TASK, Queue, Store, StoreSettings, jobs, presence
-from initshape.store.server import RedisServer
+from initshape.store import TASK, Queue, StoreSettings, jobs
 from service.doorbell import sender
-from tests.workers.factory import Factory, experiment, stop, until
+from tests.workers.factory import Factory, at_work, experiment, until
 from workers.app import create_app
 
 BELL = Queue.cpu.celery
@@ -26,18 +25,8 @@ BELL = Queue.cpu.celery
 @pytest.fixture(scope="module")
 def factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Factory]:
     """A worker on a server of its own."""
-    folder = tmp_path_factory.mktemp("hostile")
-    with RedisServer(folder) as server:
-        store = Store(server.settings)
-        found = Factory(server, store, folder)
-        found.process = found.start_worker("target")
-        try:
-            until(lambda: store.run(presence.slots_alive(Queue.cpu)) == 1)
-            found.warm()
-            yield found
-        finally:
-            store.close()
-            stop(found.process)
+    with at_work(tmp_path_factory.mktemp("hostile")) as found:
+        yield found
 
 
 class Trap:
