@@ -74,15 +74,21 @@ def compiled(function: Block, static: tuple[Hashable, ...], arguments: tuple[Any
 
 @cache
 def _known_options() -> dict[str, str | bool]:
-    """Those of OPTIONS that apply: each is tried on a program that adds two numbers."""
+    """Those of OPTIONS that apply, tried on a program that adds two numbers.
+
+    All at once, since every trial delays the first compilation of a process; one by one only where that fails.
+    """
     if jax.default_backend() != "cpu":
         return {}
     trial = jax.jit(jnp.add).lower(1.0, 1.0)
-    known: dict[str, str | bool] = {}
-    for name, value in OPTIONS.items():
-        try:
-            trial.compile(compiler_options={name: value})
-        except jax.errors.JaxRuntimeError:
-            continue
-        known[name] = value
-    return known
+    if _compiles(trial, OPTIONS):
+        return dict(OPTIONS)
+    return {name: value for name, value in OPTIONS.items() if _compiles(trial, {name: value})}
+
+
+def _compiles(trial: jax.stages.Lowered, options: dict[str, str | bool]) -> bool:
+    try:
+        trial.compile(compiler_options=options)
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True

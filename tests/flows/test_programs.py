@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from flow_oracles import biased
 
+from initshape.flows import compiled
 from initshape.flows.block import advance
 from initshape.flows.driver import Run
 from initshape.flows.lane_block import LaneLimits, advance_lanes
@@ -62,3 +63,21 @@ def test_lanes_factorise_only_where_some_lane_asks() -> None:
     everything = str(jax.make_jaxpr(block)(*arguments))
     assert "cholesky" in everything
     assert "lu" in everything
+
+
+def applies(options: dict[str, Any]) -> bool:
+    """Whether XLA compiles something with them."""
+    try:
+        jax.jit(lambda x: 2.0 * x).lower(1.0).compile(compiler_options=options)
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="the options are for CPU")
+def test_of_the_compiler_options_those_that_xla_does_not_know_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {name: value for name, value in compiled.OPTIONS.items() if applies({name: value})}
+    assert known
+    for more in ({}, {"xla_cpu_no_such_option": True}):
+        monkeypatch.setattr(compiled, "OPTIONS", compiled.OPTIONS | more)
+        assert compiled._known_options.__wrapped__() == known
