@@ -125,6 +125,39 @@ def test_stored_bytes_follow_the_result(desk: Desk) -> None:
     assert held(desk, "ben").stored == 0
 
 
+def counted(desk: Desk, user: str) -> tuple[int, int]:
+    """Active jobs and stored bytes as they are written down: asking for the usage would tidy up first."""
+    stored = desk.store.client.hget(key("stored", user), "total")
+    return desk.store.client.scard(key("active", user)), int(stored or 0)
+
+
+def test_what_is_to_stop_is_not_active(desk: Desk) -> None:
+    send(desk, "x-1")
+    desk.claim_one()
+    desk.cancel("x-1")
+    assert counted(desk, "ann") == (0, 0)
+
+
+def test_nobody_pays_for_what_was_deleted_after_it_changed_hands(desk: Desk) -> None:
+    desk.compute("x-1")
+    send(desk, "x-1", BEN)
+    desk.delete("x-1")
+    assert counted(desk, "ben")[1] > 0
+    desk.delete("x-1", "ben")
+    assert (counted(desk, "ann"), counted(desk, "ben")) == ((0, 0), (0, 0))
+
+
+def test_the_next_result_is_paid_once_though_its_payer_changes(desk: Desk) -> None:
+    """The owner has withdrawn, the heir pays; the owner wants it again and pays for what is computed now."""
+    desk.compute("x-1")
+    send(desk, "x-1", BEN)
+    desk.delete("x-1")
+    desk.rerun("x-1")
+    desk.finish(desk.claim_one())
+    assert counted(desk, "ann")[1] > 0
+    assert counted(desk, "ben")[1] == 0
+
+
 def test_what_has_expired_is_not_counted_for_long(desk: Desk) -> None:
     desk.compute("x-1")
     desk.store.client.delete(key("result", "x-1"))
@@ -143,6 +176,21 @@ def test_uploads_count_for_who_keeps_them(desk: Desk) -> None:
     assert held(desk, "ben").stored == 0
     tight = Entry(allowance=Allowance(stored=data.size))
     assert desk.store.run(uploads.keep(data, "ann", tight)) is uploads.Kept.stuffed
+
+
+def test_the_audit_says_who_withdrew_who_stopped_and_who_forced(desk: Desk) -> None:
+    who = audit.actor(100, "ann", "t", "r")
+    for user in ("ann", "ben"):
+        desk.submit("x-1", user)
+    desk.store.run(jobs.cancel("x-1", "ann", False, who))
+    desk.store.run(jobs.cancel("x-1", "root", True, who))
+    desk.store.run(jobs.delete("x-1", "root", True, who))
+    told = [(line.action, line.subject, line.outcome) for line in desk.store.run(audit.page(10)).entries]
+    assert told == [
+        ("force_delete", "x-1", "deleted"),
+        ("force_cancel", "x-1", "stopped"),
+        ("cancel", "x-1", "withdrawn"),
+    ]
 
 
 def test_the_audit_is_bounded(desk: Desk) -> None:

@@ -93,6 +93,39 @@ def test_a_stranger_cannot_cancel_and_an_admin_can(desk: Desk) -> None:
     assert desk.read("x-1").submitters == ()
 
 
+def test_who_wanted_it_once_is_the_only_one_to_delete_what_nobody_wants(desk: Desk) -> None:
+    """A cancel empties the set of submitters; the record is still its owner's."""
+    desk.submit("x-1", "ann")
+    desk.cancel("x-1", "ann")
+    assert desk.read("x-1").submitters == ()
+    assert desk.delete("x-1", "eve").answer is Stop.foreign
+    assert desk.status("x-1") is Status.cancelled
+    assert desk.delete("x-1", "ann").answer is Stop.deleted
+
+
+def test_an_old_wish_to_stop_does_not_hit_the_next_attempt(desk: Desk) -> None:
+    """The parent of a worker kills the child of whom somebody has wanted for long that it stops."""
+    desk.submit("x-1")
+    claim = desk.claim_one()
+    desk.cancel("x-1")
+    stop(desk, claim)
+    desk.submit("x-1")
+    desk.claim_one("w2")
+    (held,) = desk.store.run(leases.held_by("w2"))
+    assert held.stopping == 0.0
+
+
+def test_wanted_again_the_wish_to_stop_is_forgotten(desk: Desk) -> None:
+    desk.submit("x-1")
+    desk.claim_one("w")
+    desk.cancel("x-1")
+    (held,) = desk.store.run(leases.held_by("w"))
+    assert held.stopping != 0.0
+    desk.submit("x-1")
+    (held,) = desk.store.run(leases.held_by("w"))
+    assert held.stopping == 0.0
+
+
 def test_a_lost_worker_of_a_cancelled_job_ends_it(desk: Desk) -> None:
     desk.submit("x-1")
     desk.claim_one()
