@@ -98,6 +98,15 @@ def test_a_full_quota_changes_nothing(desk: Desk) -> None:
     assert send(desk, "x-2", BEN, entry).answer is Answer.queued
 
 
+def test_joining_stores_nothing_and_needs_no_room(desk: Desk) -> None:
+    desk.compute("x-1")
+    send(desk, "x-2", BEN)
+    full = Entry(allowance=Allowance(stored=1))
+    assert send(desk, "x-2", ANN, full).answer is Answer.joined
+    assert send(desk, "x-1", ANN, full).answer is Answer.known
+    assert send(desk, "x-3", ANN, full).answer is Answer.stuffed
+
+
 def test_a_reservation_is_all_or_nothing(desk: Desk) -> None:
     entry = Entry(allowance=Allowance(active=3))
     send(desk, "x-1")
@@ -176,6 +185,14 @@ def test_uploads_count_for_who_keeps_them(desk: Desk) -> None:
     assert held(desk, "ben").stored == 0
     tight = Entry(allowance=Allowance(stored=data.size))
     assert desk.store.run(uploads.keep(data, "ann", tight)) is uploads.Kept.stuffed
+
+
+def test_the_audit_says_what_was_refused(desk: Desk) -> None:
+    entry = Entry(allowance=Allowance(active=1), actor=audit.actor(100, "ann", "t", "r"))
+    for name in ("x-1", "x-2"):
+        send(desk, name, ANN, entry)
+    told = [(line.action, line.subject, line.outcome) for line in desk.store.run(audit.page(10)).entries]
+    assert told == [("submit", "x-2", "crowded"), ("submit", "x-1", "queued")]
 
 
 def test_the_audit_says_who_withdrew_who_stopped_and_who_forced(desk: Desk) -> None:
