@@ -210,6 +210,29 @@ def test_the_audit_says_who_withdrew_who_stopped_and_who_forced(desk: Desk) -> N
     ]
 
 
+def test_the_audit_says_what_became_of_tokens_and_uploads(desk: Desk) -> None:
+    who = audit.actor(100, "root", "t", "r")
+    data = dataset_upload({"X": [[1.0, 2.0]], "y": [1.0]})
+    name = tokens.digest(desk.store.run(tokens.create("ann", Role.member, actor=who)))
+    desk.store.run(tokens.revoke(name, who))
+    for user in ("ann", "ben"):
+        desk.store.run(uploads.keep(data, user, Entry(actor=who)))
+    for user in ("ann", "ben"):
+        desk.store.run(uploads.take_back(data.id, user, actor=who))
+    told = [(line.action, line.outcome) for line in reversed(desk.store.run(audit.page(10)).entries)]
+    assert told == [
+        ("create_token", "created"), ("revoke_token", "revoked"), ("upload", "created"), ("upload", "known"),
+        ("delete_upload", "withdrawn"), ("delete_upload", "deleted"),
+    ]  # fmt: skip
+
+
+def test_the_first_token_is_made_once_and_others_end_when_they_are_to(desk: Desk) -> None:
+    assert desk.store.run(tokens.create_admin()) is not None
+    assert desk.store.run(tokens.create_admin()) is None
+    name = tokens.digest(desk.store.run(tokens.create("ann", Role.member, expires_seconds=60)))
+    assert 0 < desk.store.client.ttl(key("token", name)) <= 60
+
+
 def test_the_audit_is_bounded(desk: Desk) -> None:
     who = audit.actor(100, "ann", "t", "r")
     for k in range(1000):
