@@ -118,7 +118,7 @@ def test_a_hostile_message_harms_nothing(factory: Factory, tmp_path: Path, wrong
 @pytest.mark.parametrize("what", sorted(no_messages()))
 def test_an_entry_that_is_no_message_is_dropped_and_the_worker_goes_on(factory: Factory, what: str) -> None:
     assert factory.process is not None
-    said, before = factory.log("target").count("dropped an entry"), factory.process.pid
+    said, before = factory.log().count("dropped an entry"), factory.process.pid
     factory.store.client.lpush(BELL, no_messages()[what])
     until(lambda: factory.store.client.llen(BELL) == 0)
     request = experiment(seed=1000 + sorted(no_messages()).index(what))
@@ -127,7 +127,7 @@ def test_an_entry_that_is_no_message_is_dropped_and_the_worker_goes_on(factory: 
     assert factory.process.poll() is None
     assert factory.process.pid == before
     until(lambda: factory.store.client.hlen("unacked") == 0)
-    assert factory.log("target").count("dropped an entry") == said + 1
+    assert factory.log().count("dropped an entry") == said + 1
 
 
 def test_a_heap_of_such_entries_costs_nobody_a_job(factory: Factory) -> None:
