@@ -27,6 +27,8 @@ def create_app(settings: StoreSettings) -> Celery:
         # The store holds results; a Celery backend would add a subscription per message.
         task_ignore_result=True,
         result_backend=None,
+        # An entry of the list that is no message ends no worker.
+        broker_transport="workers.broker:Transport",
         # Nothing that comes from the broker is ever unpickled, whatever it says of itself.
         task_serializer="json",
         event_serializer="json",

@@ -73,6 +73,11 @@ class RedisServer:
         """Where the password lies, for the environment of other processes (INITSHAPE_REDIS_PASSWORD_FILE)."""
         return self.directory / "password"
 
+    @property
+    def log(self) -> Path:
+        """What the server says."""
+        return self.directory / "server.log"
+
     def environment(self) -> dict[str, str]:
         """Variables by which other processes of this user reach the server."""
         return {
@@ -83,6 +88,26 @@ class RedisServer:
     def alive(self) -> bool:
         """Whether the process runs."""
         return self._process.poll() is None
+
+    def restart(self) -> None:
+        """Starts a server that has ended again, on the same files, address and password, and does not wait for it.
+
+        It ends at once where somebody else has taken the port. Errors: ServerError where the server that is installed
+        now cannot read the files; OSError.
+        """
+        self.version = version_of(self.binary)
+        self._check_version()
+        self._process = self._launch()
+
+    def answers(self) -> bool:
+        """Whether it answers a PING: the data are loaded."""
+        client = connect(self.settings)
+        try:
+            return bool(client.ping())
+        except (redis.exceptions.RedisError, OSError):
+            return False
+        finally:
+            client.close()
 
     def close(self) -> None:
         """Stops gracefully: what was accepted is on disk. Safe to call twice."""
@@ -142,6 +167,8 @@ class RedisServer:
         path = self.directory / "version"
         if path.exists():
             written = Version.parse(path.read_text())
+            if written == self.version:
+                return  # nothing to write, which a full disk would refuse
             if not self.version.reads(written):
                 raise ServerError(
                     f"{self.directory} was written by {written}, which {self.version} ({self.binary}) cannot read. "
@@ -158,19 +185,25 @@ class RedisServer:
     def _start(self) -> tuple[subprocess.Popen[bytes], StoreSettings]:
         for _ in range(3):  # the free port may be taken by somebody else in between
             port = _free_port()
-            configuration = self.directory / "redis.conf"
-            _write_private(configuration, self._configuration(port))
             settings = StoreSettings(f"redis://127.0.0.1:{port}/0", self._password)
+            _write_private(self._configuration_file, self._configuration(port))
             self._say_who(settings)
-            with (self.directory / "server.log").open("ab") as log:
-                process = subprocess.Popen(  # noqa: S603
-                    [self.binary, configuration],
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
-                    pass_fds=[self._lock], start_new_session=True, env={**os.environ, "LC_ALL": "C"},
-                )  # fmt: skip
-            if self._answers(process, settings):
+            process = self._launch()
+            if self._comes_up(process, settings):
                 return process, settings
-        raise ServerError(f"{self.binary} does not start; see {self.directory / 'server.log'}.")
+        raise ServerError(f"{self.binary} does not start; see {self.log}.")
+
+    @property
+    def _configuration_file(self) -> Path:
+        return self.directory / "redis.conf"
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(  # noqa: S603
+                [self.binary, self._configuration_file],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
+                pass_fds=[self._lock], start_new_session=True, env={**os.environ, "LC_ALL": "C"},
+            )  # fmt: skip
 
     def _configuration(self, port: int) -> str:
         return "\n".join([
@@ -190,7 +223,7 @@ class RedisServer:
         os.pwrite(self._lock, text, 0)
 
     @staticmethod
-    def _answers(process: subprocess.Popen[bytes], settings: StoreSettings) -> bool:
+    def _comes_up(process: subprocess.Popen[bytes], settings: StoreSettings) -> bool:
         """Waits for PING; LOADING means not yet. False where the process has ended."""
         client = connect(settings)
         end = time.monotonic() + START_SECONDS

@@ -23,6 +23,7 @@ from initshape.store.tls import PLAINTEXT, plaintext_remark
 from initshape.supervisor.child import Child, Plan, python
 from initshape.supervisor.guardian import Guardian
 from initshape.supervisor.place import Place, write_private
+from initshape.supervisor.revival import Revival
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 15.0
@@ -56,6 +57,7 @@ class Stack:
         self._say = say
         self._lock = -1
         self._redis: RedisServer | None = None
+        self._revival: Revival | None = None
         self._guardian: Guardian | None = None
         self._guarded: tuple[int | None, tuple[int, ...]] = (None, ())
         self._children: list[Child] = []
@@ -84,12 +86,8 @@ class Stack:
 
     def tend(self) -> None:
         """Restarts what has died."""
-        if self._redis is not None and not self._redis.alive():
-            self._say("Redis ended; starting it and everything that uses it again")
-            port = int(self.url.rpartition(":")[2])
-            self._stop_children(hurry=lambda: True)  # nothing can be handed over without Redis
-            self._redis.close()
-            self._children = self._plan(self._start_redis(), port)
+        if self._revival is not None:
+            self._tend_redis(self._revival)
         for child in self._children:
             child.tend(self._say)
         self._guard()
@@ -100,9 +98,7 @@ class Stack:
             return  # what is in the directory is another server's
         self.place.withdraw()
         self._stop_children(hurry)
-        if self._redis is not None:
-            self._redis.close()
-            self._redis = None
+        self._close_redis()
         if self._guardian is not None:
             self._guardian.dismiss()
             self._guardian = None
@@ -156,11 +152,29 @@ class Stack:
             return environment
         try:
             self._redis = RedisServer(self.place.data_dir)
-        except ServerError as error:
+            self._revival = Revival(self._redis)
+        except (ServerError, OSError) as error:
             raise StackError(str(error)) from error
         self._say(f"Redis is up ({self._redis.version})")
         own = {name: value for name, value in os.environ.items() if not name.startswith("INITSHAPE_REDIS_")}
         return own | self._redis.environment()
+
+    def _tend_redis(self, revival: Revival) -> None:
+        try:
+            if revival.tend(self._say):
+                return
+        except ServerError as error:
+            raise StackError(str(error)) from error
+        self._say("Redis did not come back at its address; moving it to another port, API and workers start again")
+        port = int(self.url.rpartition(":")[2])
+        self._stop_children(hurry=lambda: True)  # nothing can be handed over without Redis
+        self._close_redis()
+        self._children = self._plan(self._start_redis(), port)
+
+    def _close_redis(self) -> None:
+        if self._redis is not None:
+            self._redis.close()
+        self._redis = self._revival = None
 
     def _open_store(self, environment: dict[str, str]) -> None:
         """Data of this release or of an older one, on a server that keeps them; then the first token."""
@@ -184,7 +198,7 @@ class Stack:
 
     def _guard(self) -> None:
         """Tells the guardian who there is, when that has changed."""
-        redis = self._redis.pid if self._redis is not None else None
+        redis = self._redis.pid if self._redis is not None and self._redis.alive() else None
         found = (redis, tuple(child.pid for child in self._children if child.pid is not None))
         if self._guardian is not None and found != self._guarded:
             self._guardian.watch(*found)

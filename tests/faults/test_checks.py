@@ -66,6 +66,7 @@ def log() -> Log:
         {"kind": "cancel", "t": 301.5, "id": STOPPED, "sent": 301.0, "took": 0.5, "before": "cancelling",
          "state": "cancelled"},
         request("submit", NEVER, 400.0),
+        request("cancel", NEVER, 400.5, 200),
         record(NEVER, "cancelled", []),
         record(ONE, "succeeded", [attempt(1, 1, FIRST, 100.1, 106.9, "lost"),
                                   attempt(2, 2, SECOND, 107.1, 109.0, "finished")]),
@@ -108,6 +109,14 @@ def spoil_for_ever(log: Log) -> None:
 
 def spoil_failed(log: Log) -> None:
     find(log, "record", id=TWO).update(status="failed", error="internal")
+
+
+def spoil_cancelled_by_nobody(log: Log) -> None:
+    log.remove(find(log, "request", what="cancel", id=NEVER))
+
+
+def spoil_read_of_the_lost(log: Log) -> None:
+    log.append({**find(log, "request", what="read"), "etag": "e0", "attempt": 1})
 
 
 def spoil_poison(log: Log) -> None:
@@ -226,6 +235,7 @@ def spoil_messages(log: Log) -> None:
 
 SPOILT: list[tuple[Check, Callable[[Log], None]]] = [
     (settled, spoil_lost), (settled, spoil_for_ever), (settled, spoil_failed), (settled, spoil_poison),
+    (settled, spoil_cancelled_by_nobody), (one_finish, spoil_read_of_the_lost),
     (one_finish, spoil_accepted_twice), (one_finish, spoil_finished_twice), (one_finish, spoil_told_and_taken),
     (one_finish, spoil_succeeded_without_finish), (one_finish, spoil_two_results),
     (one_finish, spoil_silent_workers), (fences, spoil_fence_claimed_twice),

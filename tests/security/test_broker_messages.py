@@ -73,6 +73,24 @@ def hostile(trap: Path) -> dict[str, bytes]:
     }
 
 
+def no_messages() -> dict[str, bytes]:
+    """Entries of the list that are no messages at all, by what they are."""
+    good = json.loads(envelope(b'[["cpu"], {}, {}]', "application/json"))
+    return {
+        "no JSON": b"work, work",
+        "no text": b"\xff\xfe\x00",
+        "nothing": b"",
+        "nested without end": b"[" * 100_000,
+        **{f"JSON, {text.decode()}": text for text in (b"5", b"null", b'"ring"', b"[]", b"{}", b'{"properties": 1}')},
+        "no headers": json.dumps(good | {"headers": [1]}).encode(),
+        "no tag": json.dumps(good | {"properties": good["properties"] | {"delivery_tag": [1]}}).encode(),
+        "no such encoding": json.dumps(good | {"properties": good["properties"] | {"body_encoding": "rot13"}}).encode(),
+        "no base64": json.dumps(good | {"body": "x"}).encode(),
+        "no body": json.dumps({name: part for name, part in good.items() if name != "body"}).encode(),
+        "compressed": json.dumps(good | {"headers": good["headers"] | {"compression": "application/x-gzip"}}).encode(),
+    }
+
+
 def test_the_traps_work(tmp_path: Path) -> None:
     """Else the next test could not fail."""
     trap = tmp_path / "sprung"
@@ -95,6 +113,32 @@ def test_a_hostile_message_harms_nothing(factory: Factory, tmp_path: Path, wrong
     assert factory.process.pid == before
     assert not trap.exists()
     assert factory.store.run(jobs.read(request.id)).attempt == 1  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("what", sorted(no_messages()))
+def test_an_entry_that_is_no_message_is_dropped_and_the_worker_goes_on(factory: Factory, what: str) -> None:
+    assert factory.process is not None
+    said, before = factory.log().count("dropped an entry"), factory.process.pid
+    factory.store.client.lpush(BELL, no_messages()[what])
+    until(lambda: factory.store.client.llen(BELL) == 0)
+    request = experiment(seed=1000 + sorted(no_messages()).index(what))
+    assert factory.ended(factory.submit(request)).status is Status.succeeded
+    assert factory.read(request.id).attempt == 1
+    assert factory.process.poll() is None
+    assert factory.process.pid == before
+    until(lambda: factory.store.client.hlen("unacked") == 0)
+    assert factory.log().count("dropped an entry") == said + 1
+
+
+def test_a_heap_of_such_entries_costs_nobody_a_job(factory: Factory) -> None:
+    """Each would otherwise end a worker, and a job that is at three ends is given up."""
+    assert factory.process is not None
+    waiting = [factory.submit(experiment(seed=2000 + k)) for k in range(20)]
+    factory.store.client.lpush(BELL, *[b"work, work"] * 50)
+    assert {factory.ended(id).status for id in waiting} == {Status.succeeded}
+    assert {factory.read(id).attempt for id in waiting} == {1}
+    until(lambda: factory.store.client.llen(BELL) == 0)
+    assert factory.process.poll() is None
 
 
 def test_nothing_else_is_accepted_or_sent(settings: StoreSettings) -> None:

@@ -10,6 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from initshape.store import Store, tokens
+from initshape.store.tokens import Identity, Role
+from service.identities import MOST, Identities
 from service.settings import Settings
 
 Json = dict[str, Any]
@@ -120,3 +122,11 @@ def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = f"{settings!r} {settings} {settings.redacted()}"
     assert "hunter" not in shown
     assert settings.redacted()["redis_url"] == "redis://ada@localhost:1/0"
+
+
+def test_no_more_than_so_many_tokens_are_remembered() -> None:
+    known, who = Identities(), Identity("ann", Role.member, "", "", "")
+    for k in range(MOST + 1):
+        known.keep(f"token {k}", who)
+    assert known.find("token 0") is None
+    assert known.find("token 1") == known.find(f"token {MOST}") == who

@@ -56,6 +56,16 @@ def test_rates_of_reads_and_writes_are_apart(store: Store, start: Start, connect
     assert {admin.get("/v1/me").status_code for _ in range(3)} == {200}
 
 
+def test_what_is_no_submission_is_a_write_too(store: Store, start: Start, connect: Connect) -> None:
+    api = member(store, start, connect, reads_per_second=100, writes_per_second=0.2)
+    place = f"/v1/experiments/x-{'a' * 26}"
+    assert api.post(f"{place}/cancel").status_code == 404
+    assert api.delete(place).status_code == 404
+    refused(api.post(f"{place}/cancel"), "too-many-requests")
+    refused(api.delete(place), "too-many-requests")
+    assert api.get(place).status_code == 404
+
+
 def test_jobs_that_wait_or_run_are_limited(
     store: Store, start: Start, connect: Connect, document: Json, worker: Any
 ) -> None:

@@ -163,6 +163,7 @@ def test_limits(store: Store, start: Callable[..., Any]) -> None:
         refused(send(client, file.getvalue()), 413)
         refused(send(client, b"a,y\n" + b"1,2\n" * 1000, CSV), 413)
         refused(send(client, b"a,y\n" + b"1,2\n" * 30_000, CSV), 413)
+        refused(client.post("/v1/inits", content=b"PK" + bytes(70_000), headers=NPZ), 413)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

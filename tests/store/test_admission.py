@@ -98,6 +98,15 @@ def test_a_full_quota_changes_nothing(desk: Desk) -> None:
     assert send(desk, "x-2", BEN, entry).answer is Answer.queued
 
 
+def test_joining_stores_nothing_and_needs_no_room(desk: Desk) -> None:
+    desk.compute("x-1")
+    send(desk, "x-2", BEN)
+    full = Entry(allowance=Allowance(stored=1))
+    assert send(desk, "x-2", ANN, full).answer is Answer.joined
+    assert send(desk, "x-1", ANN, full).answer is Answer.known
+    assert send(desk, "x-3", ANN, full).answer is Answer.stuffed
+
+
 def test_a_reservation_is_all_or_nothing(desk: Desk) -> None:
     entry = Entry(allowance=Allowance(active=3))
     send(desk, "x-1")
@@ -125,6 +134,39 @@ def test_stored_bytes_follow_the_result(desk: Desk) -> None:
     assert held(desk, "ben").stored == 0
 
 
+def counted(desk: Desk, user: str) -> tuple[int, int]:
+    """Active jobs and stored bytes as they are written down: asking for the usage would tidy up first."""
+    stored = desk.store.client.hget(key("stored", user), "total")
+    return desk.store.client.scard(key("active", user)), int(stored or 0)
+
+
+def test_what_is_to_stop_is_not_active(desk: Desk) -> None:
+    send(desk, "x-1")
+    desk.claim_one()
+    desk.cancel("x-1")
+    assert counted(desk, "ann") == (0, 0)
+
+
+def test_nobody_pays_for_what_was_deleted_after_it_changed_hands(desk: Desk) -> None:
+    desk.compute("x-1")
+    send(desk, "x-1", BEN)
+    desk.delete("x-1")
+    assert counted(desk, "ben")[1] > 0
+    desk.delete("x-1", "ben")
+    assert (counted(desk, "ann"), counted(desk, "ben")) == ((0, 0), (0, 0))
+
+
+def test_the_next_result_is_paid_once_though_its_payer_changes(desk: Desk) -> None:
+    """The owner has withdrawn, the heir pays; the owner wants it again and pays for what is computed now."""
+    desk.compute("x-1")
+    send(desk, "x-1", BEN)
+    desk.delete("x-1")
+    desk.rerun("x-1")
+    desk.finish(desk.claim_one())
+    assert counted(desk, "ann")[1] > 0
+    assert counted(desk, "ben")[1] == 0
+
+
 def test_what_has_expired_is_not_counted_for_long(desk: Desk) -> None:
     desk.compute("x-1")
     desk.store.client.delete(key("result", "x-1"))
@@ -143,6 +185,52 @@ def test_uploads_count_for_who_keeps_them(desk: Desk) -> None:
     assert held(desk, "ben").stored == 0
     tight = Entry(allowance=Allowance(stored=data.size))
     assert desk.store.run(uploads.keep(data, "ann", tight)) is uploads.Kept.stuffed
+
+
+def test_the_audit_says_what_was_refused(desk: Desk) -> None:
+    entry = Entry(allowance=Allowance(active=1), actor=audit.actor(100, "ann", "t", "r"))
+    for name in ("x-1", "x-2"):
+        send(desk, name, ANN, entry)
+    told = [(line.action, line.subject, line.outcome) for line in desk.store.run(audit.page(10)).entries]
+    assert told == [("submit", "x-2", "crowded"), ("submit", "x-1", "queued")]
+
+
+def test_the_audit_says_who_withdrew_who_stopped_and_who_forced(desk: Desk) -> None:
+    who = audit.actor(100, "ann", "t", "r")
+    for user in ("ann", "ben"):
+        desk.submit("x-1", user)
+    desk.store.run(jobs.cancel("x-1", "ann", False, who))
+    desk.store.run(jobs.cancel("x-1", "root", True, who))
+    desk.store.run(jobs.delete("x-1", "root", True, who))
+    told = [(line.action, line.subject, line.outcome) for line in desk.store.run(audit.page(10)).entries]
+    assert told == [
+        ("force_delete", "x-1", "deleted"),
+        ("force_cancel", "x-1", "stopped"),
+        ("cancel", "x-1", "withdrawn"),
+    ]
+
+
+def test_the_audit_says_what_became_of_tokens_and_uploads(desk: Desk) -> None:
+    who = audit.actor(100, "root", "t", "r")
+    data = dataset_upload({"X": [[1.0, 2.0]], "y": [1.0]})
+    name = tokens.digest(desk.store.run(tokens.create("ann", Role.member, actor=who)))
+    desk.store.run(tokens.revoke(name, who))
+    for user in ("ann", "ben"):
+        desk.store.run(uploads.keep(data, user, Entry(actor=who)))
+    for user in ("ann", "ben"):
+        desk.store.run(uploads.take_back(data.id, user, actor=who))
+    told = [(line.action, line.outcome) for line in reversed(desk.store.run(audit.page(10)).entries)]
+    assert told == [
+        ("create_token", "created"), ("revoke_token", "revoked"), ("upload", "created"), ("upload", "known"),
+        ("delete_upload", "withdrawn"), ("delete_upload", "deleted"),
+    ]  # fmt: skip
+
+
+def test_the_first_token_is_made_once_and_others_end_when_they_are_to(desk: Desk) -> None:
+    assert desk.store.run(tokens.create_admin()) is not None
+    assert desk.store.run(tokens.create_admin()) is None
+    name = tokens.digest(desk.store.run(tokens.create("ann", Role.member, expires_seconds=60)))
+    assert 0 < desk.store.client.ttl(key("token", name)) <= 60
 
 
 def test_the_audit_is_bounded(desk: Desk) -> None:

@@ -171,6 +171,15 @@ def test_each_is_renewed_cancelled_and_lost_by_itself(desk: Desk) -> None:
     assert desk.finish(claims[3]) is Finish.accepted
 
 
+def test_a_turn_begins_with_a_whole_lease(desk: Desk) -> None:
+    send(desk, 4)
+    claims = batch(desk, limit=2)
+    desk.wait_and_reap(LEASE - 1)
+    begin(desk, claims[1])
+    assert desk.wait_and_reap(LEASE - 1) == 1  # the first one, which nobody has renewed
+    assert desk.finish(claims[1]) is Finish.accepted
+
+
 @pytest.mark.parametrize(("slots", "spare"), [(1, 0), (2, 3), (4, 5)])
 def test_the_last_cells_do_not_wait_behind_one_worker(desk: Desk, slots: int, spare: int) -> None:
     """Nothing else waits, and other workers are idle: they get their part of what has not begun."""

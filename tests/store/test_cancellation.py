@@ -26,6 +26,15 @@ def test_the_job_goes_on_while_somebody_wants_it(desk: Desk) -> None:
     assert desk.cancel("x-1", "bob").status is Status.cancelling
 
 
+def test_who_withdraws_leaves_his_line(desk: Desk) -> None:
+    """Else the job would be run on the share of somebody who no longer wants it."""
+    desk.submit("x-1", "ann")
+    desk.submit("x-1", "bob")
+    desk.cancel("x-1", "ann")
+    assert desk.store.client.zrange(key("lines", "cpu"), 0, -1) == [b"0:bob"]
+    assert not desk.store.client.exists(key("line", "cpu:0:ann"))
+
+
 def test_a_running_job_is_asked_to_stop(desk: Desk) -> None:
     desk.submit("x-1")
     claim = desk.claim_one()
@@ -93,6 +102,39 @@ def test_a_stranger_cannot_cancel_and_an_admin_can(desk: Desk) -> None:
     assert desk.read("x-1").submitters == ()
 
 
+def test_who_wanted_it_once_is_the_only_one_to_delete_what_nobody_wants(desk: Desk) -> None:
+    """A cancel empties the set of submitters; the record is still its owner's."""
+    desk.submit("x-1", "ann")
+    desk.cancel("x-1", "ann")
+    assert desk.read("x-1").submitters == ()
+    assert desk.delete("x-1", "eve").answer is Stop.foreign
+    assert desk.status("x-1") is Status.cancelled
+    assert desk.delete("x-1", "ann").answer is Stop.deleted
+
+
+def test_an_old_wish_to_stop_does_not_hit_the_next_attempt(desk: Desk) -> None:
+    """The parent of a worker kills the child of whom somebody has wanted for long that it stops."""
+    desk.submit("x-1")
+    claim = desk.claim_one()
+    desk.cancel("x-1")
+    stop(desk, claim)
+    desk.submit("x-1")
+    desk.claim_one("w2")
+    (held,) = desk.store.run(leases.held_by("w2"))
+    assert held.stopping == 0.0
+
+
+def test_wanted_again_the_wish_to_stop_is_forgotten(desk: Desk) -> None:
+    desk.submit("x-1")
+    desk.claim_one("w")
+    desk.cancel("x-1")
+    (held,) = desk.store.run(leases.held_by("w"))
+    assert held.stopping != 0.0
+    desk.submit("x-1")
+    (held,) = desk.store.run(leases.held_by("w"))
+    assert held.stopping == 0.0
+
+
 def test_a_lost_worker_of_a_cancelled_job_ends_it(desk: Desk) -> None:
     desk.submit("x-1")
     desk.claim_one()
@@ -135,6 +177,17 @@ def test_delete_of_a_running_job_waits_for_its_worker(desk: Desk) -> None:
     assert desk.delete("x-1").answer is Stop.deleted
     assert stop(desk, claim) is Finish.accepted
     assert desk.store.run(jobs.read("x-1")) is None
+
+
+def test_what_is_wanted_again_after_a_delete_is_kept(desk: Desk) -> None:
+    """It was deleted while it ran, and accepted again before its worker had stopped."""
+    desk.submit("x-1")
+    claim = desk.claim_one()
+    assert desk.delete("x-1").answer is Stop.deleted
+    assert desk.submit("x-1", "bob").answer is Answer.joined
+    assert desk.status("x-1") is Status.running
+    assert desk.finish(claim) is Finish.accepted
+    assert desk.status("x-1") is Status.succeeded
 
 
 def test_a_deleted_and_new_job_ignores_the_old_worker(desk: Desk) -> None:

@@ -7,6 +7,7 @@ import pytest
 from initshape.spec.status import Status
 from initshape.store import jobs, leases, listing, results
 from initshape.store.jobs import Answer, Stop
+from initshape.store.keys import key
 from initshape.store.leases import Finish
 from tests.store.desk import BROKEN, Desk
 
@@ -131,6 +132,26 @@ def test_hand_over_keeps_the_place_and_counts_as_no_loss(desk: Desk) -> None:
         assert desk.store.run(leases.hand_over_all("w1")) == 1
         assert desk.status("x-1") is Status.queued
     assert [a.how for a in desk.read("x-1").attempts] == ["handed_over"] * (leases.POISON_LIMIT + 1)
+
+
+def test_the_history_keeps_the_last_fifty_attempts(desk: Desk) -> None:
+    desk.submit("x-1")
+    for _ in range(60):
+        desk.claim_one("w1")
+        desk.store.run(leases.hand_over_all("w1"))
+    assert [a.attempt for a in desk.read("x-1").attempts] == list(range(11, 61))
+
+
+def test_what_is_no_longer_queued_is_never_claimed(desk: Desk) -> None:
+    """Whatever a line may hold: one job runs once."""
+    desk.submit("x-1")
+    claim = desk.claim_one()
+    line, place = key("line", "cpu:0:ann"), {"x-1": 1}
+    desk.store.client.zadd(line, place)
+    desk.store.client.zadd(key("lines", "cpu"), {"0:ann": 10 * 2**44})
+    assert desk.claim() == []
+    assert desk.read("x-1").attempt == claim.attempt
+    assert desk.finish(claim) is Finish.accepted
 
 
 def test_hand_over_leaves_other_workers_alone(desk: Desk) -> None:

@@ -206,3 +206,14 @@ def test_prune_gets_past_what_lives_for_ever(desk: Desk) -> None:
         gone += desk.store.run(leases.prune(2))
         desk.clock.pass_seconds(0.5)
     assert gone == 2
+
+
+def test_a_cancelled_rerun_takes_the_pin_of_who_wanted_it_along(desk: Desk, left: Callable[..., int]) -> None:
+    """Nobody wants the job any more, so nobody keeps its earlier result for ever."""
+    submit(desk, "x-1")
+    put(desk)
+    pin(desk, "x-1")
+    desk.rerun("x-1")
+    desk.cancel("x-1")
+    assert not desk.read("x-1").pinned
+    assert left("result", "x-1") == keys.RESULT_SECONDS

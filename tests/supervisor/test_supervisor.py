@@ -75,8 +75,9 @@ def test_one_server_a_directory_restarts_and_leaves_nothing(tmp_path: Path) -> N
         os.kill(one(started, "-m workers"), signal.SIGKILL)
         wait_for(lambda: not ready(data_dir), 10)
         wait_for(lambda: ready(data_dir), 60)
-        os.kill(one(descendants(server.pid), "server 127.0.0.1"), signal.SIGKILL)
-        wait_for(lambda: not ready(data_dir), 10)
+        redis = one(descendants(server.pid), "server 127.0.0.1")
+        os.kill(redis, signal.SIGKILL)
+        wait_for(lambda: redis not in descendants(server.pid), 10)
         wait_for(lambda: ready(data_dir), 60)
         with connect(data_dir=data_dir, environment={}) as client:
             assert client.result(id) == before  # with the token of the first start, and what Redis knew

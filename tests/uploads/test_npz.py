@@ -116,15 +116,43 @@ def test_a_zip_bomb_is_refused_before_it_is_opened() -> None:
         tracemalloc.stop()
 
 
+def test_a_member_has_the_size_that_it_declares() -> None:
+    """A reader that believed the directory would have made room for more than there is."""
+    size, more = struct.pack("<L", len(npy(X))), struct.pack("<L", len(npy(X)) + 4096)
+    whole = archive([("X.npy", npy(X))], zipfile.ZIP_DEFLATED)
+    lying = whole.replace(size, more)
+    assert lying.count(more) == 2
+    assert "damaged" in refusal(lying).errors[0].hint
+
+
 def test_many_members_are_refused_before_they_are_listed() -> None:
-    assert "members" in refusal(archive([(f"X{k}.npy", b"") for k in range(2000)])).errors[0].hint
+    crowd = archive([(f"X{k}.npy", b"") for k in range(20_000)])
+    tracemalloc.start()
+    try:
+        assert "members" in refusal(crowd).errors[0].hint
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_second_directory_of_64_bits_is_refused() -> None:
+    """It would override the numbers that were looked at."""
+    end = GOOD[-22:]
+    count, size, start = struct.unpack("<HLL", end[10:20])
+    record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, size, start)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, start + size, 1)
+    data = GOOD[:-22] + record + locator + end
+    with zipfile.ZipFile(io.BytesIO(data)) as plain:
+        assert len(plain.infolist()) == 2  # others read it
+    assert "damaged" in refusal(data).errors[0].hint
 
 
 def test_headers_that_lie_are_refused() -> None:
     head = "{'descr': '<f8', 'fortran_order': False, 'shape': (%s), }"
     assert refusal(with_header(head % "1000000, 1000000")).status == 413
-    assert refusal(with_header(head % "2, 3", bytes(40))).status == 422
-    assert refusal(with_header(head % "2, 3", bytes(56))).status == 422
+    for count in (40, 47, 56):
+        assert refusal(with_header(head % "2, 3", bytes(count))).errors[0].pointer == "/X"
+    assert "header" in str(refusal(with_header(head % "1, 1" + " " * 5000, bytes(8))).errors[0].allowed)
     assert refusal(with_header(head % "-2, -3", bytes(48))).status == 422
     assert refusal(with_header(head % ("9" * 100))).status == 422
     assert refusal(with_header("__import__('os').abort()")).status == 422
@@ -132,6 +160,14 @@ def test_headers_that_lie_are_refused() -> None:
     assert refusal(with_header(head % "1, " * 20, bytes(8))).status == 422
     # one byte a number in the file, eight in memory
     assert refusal(archive([("X.npy", npy(np.zeros((1000, 1000), "i1")))]), limit=2 << 20).status == 413
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_integers_are_those_that_binary64_holds(sign: int) -> None:
+    last = sign * 2**53
+    read = read_npz(archive([("X.npy", npy(np.array([[last]])))]), NAMES, 1 << 20)
+    assert int(read["X"][0, 0]) == last
+    assert "2^53" in str(refusal(archive([("X.npy", npy(np.array([[last + sign]])))])).errors[0].allowed)
 
 
 def test_the_limit_is_for_all_arrays_together() -> None:

@@ -14,7 +14,10 @@ POISON = 3
 
 
 def settled(history: History) -> Finding:
-    """A job may be gone only where its client wanted to delete it, and fail only with `lost`, after three deaths."""
+    """A job may be gone only where its client wanted to delete it, cancelled only where a client wanted that, and fail
+    only with `lost`, after three deaths.
+    """
+    withdrawing = {event["id"] for event in history.requests("cancel", "delete")}
     deleting = {event["id"] for event in history.requests("delete")}
     ends: Counter[str] = Counter()
     broken = []
@@ -28,6 +31,8 @@ def settled(history: History) -> Finding:
         ends[record["status"]] += 1
         if record["status"] not in TERMINAL:
             broken.append(f"{id} is {record['status']} for ever")
+        elif record["status"] == "cancelled" and id not in withdrawing:
+            broken.append(f"{id} was cancelled, and nobody had asked for that")
         elif record["status"] == "failed":
             deaths = sum(attempt.how == "lost" for attempt in history.attempts[id])
             if record["error"] != "lost" or deaths < POISON:
@@ -73,6 +78,11 @@ def one_finish(history: History) -> Finding:
         if event["status"] == 200:
             tags[event["id"], event["attempt"]].add(event["etag"])
     broken += [f"{id} attempt {attempt} has {len(t)} results" for (id, attempt), t in tags.items() if len(t) > 1]
+    deleting = {event["id"] for event in history.requests("delete")}
+    for id, attempt in tags:  # a job that was deleted and sent again counts from one again
+        how = {} if id in deleting else {one.attempt: one.how for one in history.attempts.get(id, ())}
+        if how.get(attempt, "finished") != "finished":  # the history keeps the last fifty
+            broken.append(f"{id} attempt {attempt} was read, and ended {how[attempt]}")
     hits = len(history.windows_of(*ON_WORKERS))
     if untold > hits:  # a worker that dies between the answer and its log says nothing
         broken.append(f"{untold} finishes are in no worker's log, and only {hits} faults hit workers")
