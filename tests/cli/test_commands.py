@@ -9,10 +9,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import Run
 from serving import command, environment
 
 from initshape.client import connect
+from tests.cli.conftest import Run
 
 EXPERIMENT = """
 name: small

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from conftest import Run
 from serving import command, environment, wait_for
+
+from tests.cli.conftest import Run
 
 FIT = """
 name: fit only

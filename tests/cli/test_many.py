@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from conftest import Run
+from tests.cli.conftest import Run
 
 Write = Callable[[str, str], str]
 

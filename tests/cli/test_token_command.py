@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from conftest import Run
-
 from initshape.store.server import RedisServer
 from initshape.supervisor.place import Place
+from tests.cli.conftest import Run
 
 
 def test_create_list_revoke(initshape: Run) -> None:
