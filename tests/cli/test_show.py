@@ -29,7 +29,10 @@ def test_grids_are_aligned_and_have_no_trailing_blanks() -> None:
     [
         ({"id": "x-a", "status": "succeeded", "links": {}}, "x-a  succeeded"),
         ({"id": "x-a", "status": "queued", "links": {}}, "x-a  queued"),
-        ({"id": "x-a", "status": "succeeded", "attempt": 2, "outcome": "stalled"}, "x-a  succeeded  attempt 2  stalled"),
+        (
+            {"id": "x-a", "status": "succeeded", "attempt": 2, "outcome": "stalled"},
+            "x-a  succeeded  attempt 2  stalled",
+        ),
         ({"id": "x-a", "status": "queued", "attempt": 0, "queue_position": 3}, "x-a  queued  attempt 0  3 before it"),
     ],
 )
