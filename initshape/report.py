@@ -19,6 +19,7 @@ from initshape.notes import AT_KINKS, notes
 from initshape.provenance import provenance
 from initshape.regularizers import Fit
 from initshape.regularizers.directions import misclassification
+from initshape.regularizers.references import AZULAY_2021, WOODWORTH_2020
 from initshape.spec.experiment import Experiment
 from initshape.spec.flow import GradientDescent, GradientFlow
 from initshape.spec.outcome import Exactness, Outcome
@@ -278,29 +279,28 @@ def _resumed(solution: FlowSolution | None) -> Resumed | None:
 
 
 def _citations(experiment: Experiment, fits: Mapping[str, Fit]) -> tuple[str, ...]:
-    """References of what this experiment used, each once."""
-    found = [_AZULAY]
+    """References of what this experiment used, each once, as BibTeX."""
+    found = [AZULAY_2021]
     if experiment.dataset.kind == "sparse_regression":
-        found.append(_WOODWORTH)
+        found.append(WOODWORTH_2020)
     if isinstance(experiment.flow, GradientFlow) and experiment.flow.integrator != "limit":
-        found.append(_TSITOURAS if experiment.flow.integrator == "tsit5" else _HAIRER)
+        found.append(_TSITOURAS_2011 if experiment.flow.integrator == "tsit5" else _HAIRER_1996)
     found += [citation for fit in fits.values() for citation in fit.citations if fit.exactness is not Exactness.none]
     return tuple(dict.fromkeys(found))
 
 
-_AZULAY = (
-    "S. Azulay, E. Moroshko, M. S. Nacson, B. Woodworth, N. Srebro, A. Globerson, D. Soudry. On the Implicit Bias of "
-    "Initialization Shape: Beyond Infinitesimal Mirror Descent. ICML 2021."
-)
-_WOODWORTH = (
-    "B. Woodworth, S. Gunasekar, J. D. Lee, E. Moroshko, P. Savarese, I. Golan, D. Soudry, N. Srebro. Kernel and Rich "
-    "Regimes in Overparametrized Models. COLT 2020."
-)
-_HAIRER = (
-    "E. Hairer, G. Wanner. Solving Ordinary Differential Equations II: Stiff and Differential-Algebraic Problems. "
-    "Springer 1996, section IV.8 (Radau IIA)."
-)
-_TSITOURAS = (
-    "C. Tsitouras. Runge-Kutta pairs of order 5(4) satisfying only the first column simplifying assumption. "
-    "Computers & Mathematics with Applications 62, 2011."
-)
+_HAIRER_1996 = """@book{hairer1996solving,
+  title = {Solving Ordinary Differential Equations II: Stiff and Differential-Algebraic Problems},
+  author = {Hairer, Ernst and Wanner, Gerhard},
+  publisher = {Springer},
+  year = {1996},
+  note = {Section IV.8, Radau IIA}
+}"""
+_TSITOURAS_2011 = """@article{tsitouras2011runge,
+  title = {Runge-Kutta pairs of order 5(4) satisfying only the first column simplifying assumption},
+  author = {Tsitouras, Charalampos},
+  journal = {Computers \\& Mathematics with Applications},
+  volume = {62},
+  pages = {770--775},
+  year = {2011}
+}"""

@@ -37,7 +37,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from initshape.logs import request_id
-from initshape.spec.explain import pointer
+from initshape.spec.explain import parameter_hint, pointer
 from initshape.spec.problem import InitshapeError, JobError, Problem, ProblemError, SpecError, shown
 from initshape.spec.status import Status
 from initshape.store.errors import StoreFullError, StoreUnavailableError
@@ -326,17 +326,26 @@ def _methods(request: Request) -> set[str]:
 
 async def _parameter_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
+    found: dict[str, Any] = {}
+    for item in error.errors()[:20]:  # a repeated header is told of once
+        found.setdefault(pointer(item["loc"]), item)
     problems = tuple(
-        ProblemError(pointer=pointer(item["loc"]), value=shown(item.get("input")), allowed=_allowed(item),
-                     hint=str(item["msg"]))
-        for item in error.errors()[:20]
-    )  # fmt: skip
+        ProblemError(pointer=where, value=shown(item.get("input")), allowed=_allowed(item), hint=parameter_hint(item))
+        for where, item in found.items()
+    )
     return problem_response(INVALID_PARAMETER, "A parameter is not valid.", _path(request), errors=problems)
 
 
-def _allowed(item: Any) -> Any:
+_LIMITS = {
+    "ge": "at least {:.16g}", "gt": "more than {:.16g}", "le": "at most {:.16g}", "lt": "less than {:.16g}",
+    "min_length": "at least {} characters", "max_length": "at most {} characters",
+    "pattern": "text that matches {}", "expected": "{}",
+}  # fmt: skip
+
+
+def _allowed(item: Any) -> str | None:
     context = item.get("ctx") or {}
-    return {name: shown(value) for name, value in context.items() if name != "error"} or None
+    return ", ".join(text.format(context[name]) for name, text in _LIMITS.items() if name in context) or None
 
 
 async def _disconnected(request: Request, error: Exception) -> Response:

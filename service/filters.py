@@ -9,21 +9,19 @@ from fastapi import Request
 from initshape.spec.filters import Filters, fields, parse_filter, schema_of
 from initshape.spec.problem import SpecError
 from service.errors import InvalidParameterError
-from service.parameters import query_problem
+from service.parameters import once
 
 
 def given(request: Request, *others: str) -> Filters:
     """The filters of a request by path; `others` are its parameters that are none.
 
-    Errors: 422 for an unknown field, for a value that no experiment can have there, and for a filter given twice.
+    Errors: 422 for an unknown field, for a value that no experiment can have there, and for what is given twice.
     """
+    once(request)
     found = {}
-    for name, text in request.query_params.multi_items():
+    for name, text in request.query_params.items():
         if name in others:
             continue
-        if name in found:
-            problem = query_problem(name, text, None, "give each filter once")
-            raise InvalidParameterError(f"{name} is given twice.", errors=(problem,))
         try:
             found[name] = parse_filter(name, text, others)
         except SpecError as error:

@@ -60,8 +60,19 @@ def cursor_after(number: int | None) -> str | None:
     return None if number is None else f"c{number:x}"
 
 
+def once(request: Request) -> None:
+    """Refuses a query parameter that is given twice: one of its values would be dropped without a word."""
+    seen = set()
+    for name, text in request.query_params.multi_items():
+        if name in seen:
+            problem = query_problem(name, text, None, "give it once")
+            raise InvalidParameterError(f"{name[:100]} is given twice.", errors=(problem,))
+        seen.add(name)
+
+
 def only(request: Request, *allowed: str) -> None:
     """Refuses query parameters that do nothing here: a filter that is ignored would show the wrong list."""
+    once(request)
     for name in request.query_params:
         if name not in allowed:
             close = nearest(name, allowed)

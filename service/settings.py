@@ -24,19 +24,21 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="INITSHAPE_", frozen=True, extra="ignore", env_ignore_empty=True)
 
-    redis_url: str = Field(default=StoreSettings.url, repr=False)
-    redis_password: SecretStr | None = None
-    redis_password_file: Path | None = None
+    redis_url: str = Field(default=StoreSettings.url, repr=False, description="The Redis to use.")
+    redis_password: SecretStr | None = Field(default=None, description="Of Redis; rather in a file.")
+    redis_password_file: Path | None = Field(default=None, description="The file that holds it.")
     redis_ca: Path | None = Field(default=None, description="PEM of the authority that signed Redis's certificate.")
     redis_cert: Path | None = Field(
         default=None, description="PEM of this client's certificate, if Redis asks for one."
     )
     redis_key: Path | None = Field(default=None, description="PEM of the key that belongs to it.")
     redis_plaintext: Plaintext = Field(default="warn", description="redis:// to another machine: warn, allow, refuse.")
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65_535)
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65_535, description="Port to listen on.")
     auth: bool = Field(default=True, description="False: loopback only, everyone is `local`, an admin.")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="debug, info, warning or error."
+    )
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="auto: text on a terminal, else JSON."
     )
@@ -62,9 +64,9 @@ class Settings(BaseSettings):
     quota_for_admins: bool = Field(default=False, description="Whether these four hold for admins, too.")
     picture_cache: int = Field(default=32 << 20, ge=0, description="Bytes of rendered figures that are remembered.")
     audit_entries: int = Field(default=100_000, ge=0, description="Lines of the audit that are kept, about; 0: none.")
-    max_job_memory: int = Field(default=Limits.memory, ge=1)
-    max_job_result: int = Field(default=Limits.result, ge=1)
-    max_job_seconds: float = Field(default=Limits.seconds, gt=0)
+    max_job_memory: int = Field(default=Limits.memory, ge=1, description="Bytes that a job may take.")
+    max_job_result: int = Field(default=Limits.result, ge=1, description="Bytes of one stored result.")
+    max_job_seconds: float = Field(default=Limits.seconds, gt=0, description="Seconds that a job is expected to take.")
 
     @field_validator("cors_origins", mode="before")
     @classmethod

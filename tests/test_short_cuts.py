@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,9 @@ def test_who_is_evidence_says_so(outputs: dict[str, RunOutput]) -> None:
         assert found.result.flow.integrator == name
         assert any("Tsitouras" in text for text in found.result.citations) is (name == "tsit5")
         assert any("Hairer" in text for text in found.result.citations) is (name in ("radau", "dual"))
+        keys = [re.match(r"@\w+\{(\w+),\n", text) for text in found.result.citations]
+        assert all(keys)  # BibTeX from the first line to the last: `initshape cite ID > refs.bib`
+        assert len({key[1] for key in keys if key}) == len(keys)
 
 
 def test_all_of_them_end_at_one_place(outputs: dict[str, RunOutput]) -> None:

@@ -15,7 +15,7 @@ for folder in (str(ROOT), str(ROOT / "docs")):
     if folder not in sys.path:
         sys.path.insert(0, folder)
 
-from generators import catalog, commands, document, http, trouble  # noqa: E402
+from generators import catalog, commands, document, http, operating, trouble  # noqa: E402
 from generators.formulas import marked, unmarked  # noqa: E402
 
 
@@ -41,6 +41,7 @@ _PARTS: dict[str, Callable[[], str]] = {
     "outcomes": trouble.outcomes,
     "exit_codes": trouble.exit_codes,
     "methods": commands.methods,
+    "settings": operating.settings,
 }
 
 

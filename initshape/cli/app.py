@@ -14,8 +14,9 @@ import typer
 
 from initshape.cli import jobs, show, token
 from initshape.cli.exits import Exit, Group, complain
+from initshape.cli.files import read_or_complain, write_or_complain
 from initshape.cli.following import follow, sent, show_result
-from initshape.cli.here import read_or_complain, run_here, uploads_of, write_or_complain
+from initshape.cli.here import run_here, uploads_of
 from initshape.cli.options import Data, DataDir, File, Id, Inits, Json, RedisUrl, Url, Wait, connected
 
 app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -99,6 +100,9 @@ def run(
 
     document = read_document(file)
     check(document)
+    if arrays is not None and is_sweep_document(document):
+        complain("--arrays is for experiments: a sweep has a table. Each of its cells has arrays under its own id.")
+        raise typer.Exit(Exit.bad_input)
     if local:
         raise typer.Exit(run_here(document, arrays, data or (), inits or (), as_json=as_json))
     with connected(url, data_dir) as client:
@@ -144,11 +148,21 @@ def result(
     id: Id,
     as_json: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="The table of a sweep as CSV.")] = False,
-    arrays: Annotated[Path | None, typer.Option(help="Write the arrays of an experiment here (.npz).")] = None,
+    arrays: Annotated[
+        Path | None, typer.Option("--arrays", "--npz", help="Write the arrays of an experiment here (.npz).")
+    ] = None,
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
     """Result of an experiment, or table of a sweep."""
+    from initshape.client import is_sweep
+
+    if csv and not is_sweep(id):
+        complain("--csv is for sweeps: --json has the whole result, --arrays its arrays.")
+        raise typer.Exit(Exit.bad_input)
+    if arrays is not None and is_sweep(id):
+        complain("--arrays is for experiments: --csv has the table of a sweep.")
+        raise typer.Exit(Exit.bad_input)
     with connected(url, data_dir) as client:
         raise typer.Exit(show_result(client, id, as_json=as_json, csv=csv, arrays=arrays))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from initshape.cli import show
 from initshape.cli.exits import Exit
+from initshape.cli.files import write_or_complain
 
 if TYPE_CHECKING:
     from initshape.client import Client, Local
@@ -48,8 +50,9 @@ def show_result(
     if arrays is not None:
         import numpy as np
 
-        with arrays.open("wb") as file:
-            np.savez(file, allow_pickle=False, **cast(Any, dict(client.arrays(id))))
+        content = io.BytesIO()
+        np.savez(content, allow_pickle=False, **cast(Any, dict(client.arrays(id))))
+        write_or_complain(arrays, content.getvalue())
     if not is_sweep(id):
         document = client.result(id)
         show.as_json(document) if as_json else show.result(document)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from initshape.cli import show
 from initshape.cli.documents import cell_count, is_sweep_document
-from initshape.cli.exits import Exit, complain
+from initshape.cli.exits import Exit
+from initshape.cli.files import read_or_complain
 from initshape.cli.following import show_result
 
 if TYPE_CHECKING:
@@ -61,21 +60,3 @@ def uploads_of(data: Sequence[Path], inits: Sequence[Path]) -> dict[str, Upload]
             upload = read_or_complain(lambda file=file, init=init: read_file(file, init=init))  # type: ignore[misc]
             found[upload.id] = upload
     return found
-
-
-def read_or_complain(read: Callable[[], Any]) -> Any:
-    """What `read` brings; a file that cannot be read is bad input."""
-    try:
-        return read()
-    except OSError as error:
-        complain(f"{error.filename} cannot be read: {error.strerror or error}.")
-        raise typer.Exit(Exit.bad_input) from None
-
-
-def write_or_complain(path: Path, content: bytes) -> None:
-    """Writes a file; one that cannot be written is bad input."""
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        complain(f"{path} cannot be written: {error.strerror or error}.")
-        raise typer.Exit(Exit.bad_input) from None

@@ -45,13 +45,14 @@ def table(axes: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def state(found: Mapping[str, Any]) -> None:
-    """A status, in a line or two."""
+    """A status, in a line or two. The answer to a submission knows neither attempt nor outcome, and none is shown."""
     if "counts" in found:
         print(f"{found['id']}  {found['status']}  {progress_of(found)[1]}")
         return
-    ended = found["status"] == "succeeded"
-    words = str(found.get("outcome")) if ended else progress_of(found)[1].removeprefix(f"{found['status']}, ")
-    print(f"{found['id']}  {found['status']}  attempt {found.get('attempt', 0)}  {words}")
+    attempt = f"attempt {found['attempt']}" if "attempt" in found else None
+    told = progress_of(found)[1].removeprefix(found["status"]).removeprefix(", ")
+    words = found.get("outcome") if found["status"] == "succeeded" else told
+    print("  ".join(filter(None, (found["id"], found["status"], attempt, words))))
     if found.get("error"):
         print(f"  {found['error']['code']}: {found['error']['detail']}")
         if found["error"].get("advice"):

@@ -16,7 +16,7 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 def connect(
     url: str | None = None,
     *,
-    data_dir: Path | None = None,
+    data_dir: str | Path | None = None,
     patience: float = 10.0,
     environment: Mapping[str, str] | None = None,
 ) -> Client:
@@ -30,7 +30,7 @@ def connect(
 def connect_async(
     url: str | None = None,
     *,
-    data_dir: Path | None = None,
+    data_dir: str | Path | None = None,
     patience: float = 10.0,
     environment: Mapping[str, str] | None = None,
 ) -> AsyncClient:
@@ -38,9 +38,11 @@ def connect_async(
     return AsyncClient(*_at_hand(url, data_dir, environment), patience=patience)
 
 
-def _at_hand(url: str | None, data_dir: Path | None, environment: Mapping[str, str] | None) -> tuple[str, str | None]:
+def _at_hand(
+    url: str | None, data_dir: str | Path | None, environment: Mapping[str, str] | None
+) -> tuple[str, str | None]:
     given = os.environ if environment is None else environment
-    place = Place(data_dir or default_data_dir(given))
+    place = Place(Path(data_dir) if data_dir else default_data_dir(given))
     running = place.announced()
     here = running.url if running else None
     address = (url or given.get("INITSHAPE_URL") or here or DEFAULT_URL).rstrip("/")

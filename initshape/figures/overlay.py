@@ -42,6 +42,8 @@ def distance_overlay(
     levels, below = floor_of(series, max(floors) if floors and not classifies else None)
     ends = [found for row in drawn if (found := number(row.get("relative_distance"))) is not None]
     told = f"Distance to theory's answer at the end: {min(ends):.1e} to {max(ends):.1e}." if ends else ""
+    if any(_completed(row, line) for row, line in zip(drawn, series, strict=True)):
+        told += " The Newton steps that complete a flow are not drawn."
     exact = " or ".join(sorted({exactness(row.get("exactness")) for row in drawn}))
     return FigureData(
         kind="distance",
@@ -53,6 +55,12 @@ def distance_overlay(
         levels=levels,
         legend_title=_legend_title(drawn, axes),
     )
+
+
+def _completed(row: Row, line: Series) -> bool:
+    """Whether the end is far below where the line ends: the saved times are those of the integration."""
+    end = number(row.get("relative_distance"))
+    return end is not None and bool(line.y) and line.y[-1] > 100.0 * end
 
 
 def margin_overlay(

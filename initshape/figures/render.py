@@ -15,6 +15,7 @@ from typing import Any, Literal
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.ticker import AutoMinorLocator, FixedFormatter, FixedLocator, NullFormatter, NullLocator
 
 from initshape.figures.contours import draw_panels
@@ -47,6 +48,7 @@ _WITHOUT_DATES: dict[str, dict[str, Any]] = {
 }
 _LEFT = 0.135  # room for labels such as 5 x 10^-2 beside the axis label
 _WIDTH, _HEIGHT, _CAPTION_CHARACTERS, _TITLE_CHARACTERS = 7.6, 4.7, 120, 72
+_LEGEND_CHARACTERS = 16  # of an entry that fits beside the axes for certain
 
 # rc settings are global to the process: one figure at a time, and every setting put back afterwards
 _LOCK = threading.Lock()
@@ -91,10 +93,24 @@ def draw(figure: FigureData) -> Figure:
     if not any(series.x for series in figure.series):
         axes.text(0.5, 0.5, "no points to draw", transform=axes.transAxes, ha="center", va="center", color=_LEVEL)
     if named and axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False, borderaxespad=0.0, fontsize=9,
-                    title=figure.legend_title or None, handlelength=2.8, alignment="left")  # fmt: skip
+        legend = axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False, borderaxespad=0.0, fontsize=9,
+                             title=figure.legend_title or None, handlelength=2.8, alignment="left")  # fmt: skip
+        _make_room(canvas, axes, legend)
     canvas.text(0.02, 0.09 / height, "\n".join(caption), fontsize=8, color="#333333", va="bottom", linespacing=1.35)
     return canvas
+
+
+def _make_room(canvas: Figure, axes: Axes, legend: Legend) -> None:
+    """Widens the canvas where the legend would be cut; the axes keep their size."""
+    if max(len(text.get_text()) for text in legend.get_texts()) <= _LEGEND_CHARACTERS:
+        return  # measuring costs about as much as drawing
+    canvas.draw_without_rendering()
+    width, height = canvas.get_size_inches()
+    wanted = legend.get_window_extent().x1 / canvas.dpi + 0.1
+    if wanted > width:
+        place = axes.get_position()
+        canvas.set_size_inches(wanted, height)
+        axes.set_position((place.x0 * width / wanted, place.y0, place.width * width / wanted, place.height))
 
 
 def _level(value: float) -> str:

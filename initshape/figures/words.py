@@ -60,6 +60,8 @@ OUTCOMES = {
     "none_known": "had no known theory",
 }
 
+_BASE = "as in base"
+
 
 def last(path: str) -> str:
     """Last segment of a swept path: `init.scale` -> `scale`."""
@@ -85,10 +87,13 @@ def axis_label(path: str) -> str:
 
 
 def combination(values: Sequence[tuple[str, object]]) -> str:
-    """What a legend calls one combination of swept values: 1e-05 alone under its title, else s = 0, alpha = 1e-05."""
+    """What a legend calls one combination of swept values: 1e-05 alone under its title, else s = 0, alpha = 1e-05.
+
+    A listed cell leaves what it does not name to the base of the sweep.
+    """
     if len(values) == 1:
-        return short(values[0][1])
-    return ", ".join(f"{symbol(path)} = {short(value)}" for path, value in values)
+        return _BASE if values[0][1] is None else short(values[0][1])
+    return ", ".join(f"{symbol(path)} = {short(value)}" for path, value in values if value is not None) or _BASE
 
 
 def exactness(name: object) -> str:

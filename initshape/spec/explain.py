@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 import types
 import typing
 from typing import Any
@@ -100,6 +101,8 @@ def _hint(kind: str, detail: Any, given: object) -> str:
         if given is None:
             return "write a number, or leave the key out"
         return "write a whole number" if kind != "float_type" else "write a number"
+    if kind in ("bool_type", "bool_parsing"):
+        return "write true or false"
     if kind == "finite_number":
         return "write a finite number: NaN, infinity and numbers beyond binary64 are refused"
     if kind in ("tuple_type", "list_type"):
@@ -114,6 +117,19 @@ def _hint(kind: str, detail: Any, given: object) -> str:
     if kind == "string_pattern_mismatch":
         return f"must match {detail['ctx']['pattern']}"
     return str(detail["msg"]).replace("Input should be", "must be")
+
+
+def parameter_hint(detail: Any) -> str:
+    """What to do about a parameter of an address or a header: those are texts, and a number is written as one."""
+    kind, given = detail["type"], detail.get("input")
+    if kind in ("float_parsing", "int_parsing", "int_from_float"):
+        return "write a number" if kind == "float_parsing" else "write a whole number"
+    if kind == "missing":
+        return f"{detail['loc'][-1]} is required"
+    if kind in ("literal_error", "enum"):
+        close = nearest(str(given), re.findall(r"'([^']+)'", str(detail["ctx"]["expected"])))
+        return f"did you mean {close!r}?" if close else "choose one of the allowed values"
+    return _hint(kind, detail, given)
 
 
 def _locate(loc: tuple[str | int, ...], model: type[BaseModel]) -> tuple[list[str | int], Any, FieldInfo | None]:

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from initshape.figures import EXPERIMENT_KINDS, FigureError, experiment_figure
+from initshape.spec.explain import nearest
 from initshape.spec.result import Result
 from initshape.store import jobs, results
 from initshape.store.arrays import from_npy
@@ -196,5 +197,7 @@ def refuse_unknown(kind: str | None, kinds: Iterable[str]) -> None:
 
 def undrawable(error: FigureError, kind: str | None) -> InvalidParameterError:
     """422 with the kinds that can be drawn."""
-    problem = query_problem("kind", str(kind), list(error.allowed) or None, error.detail)
+    close = nearest(str(kind), error.allowed)
+    hint = f"did you mean {close!r}?" if close else "choose one of the allowed kinds"
+    problem = query_problem("kind", str(kind), error.allowed, hint if error.allowed else "ask for another kind")
     return InvalidParameterError(error.detail, errors=(problem,))

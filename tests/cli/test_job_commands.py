@@ -54,7 +54,7 @@ def test_a_sweep_from_preview_to_list(initshape: Run, write: Write) -> None:
 
 def test_an_experiment_to_its_deletion(initshape: Run, write: Write) -> None:
     id = initshape("submit", write("e.yaml", FIT), "--wait").stdout.split()[0]
-    assert "@inproceedings" in initshape("cite", id).stdout
+    assert initshape("cite", id).stdout.startswith("@inproceedings")
     assert "succeeded" in initshape("retry", id).stdout  # did not fail: left alone
     assert json.loads(initshape("status", id, "--json").stdout)["attempt"] == 1
     assert initshape("rerun", id, "--wait").returncode == 0
@@ -63,6 +63,26 @@ def test_an_experiment_to_its_deletion(initshape: Run, write: Write) -> None:
     assert initshape("list", "--where", "tag").returncode == 2
     assert json.loads(initshape("delete", id, "--json").stdout)[0]["answer"] == "deleted"
     assert initshape("status", id).returncode == 2
+
+
+def test_files_of_results(initshape: Run, write: Write, tmp_path: Path) -> None:
+    id = initshape("submit", write("e.yaml", FIT), "--wait").stdout.split()[0]
+    sweep = json.loads(initshape("submit", write("s.yaml", SWEEP), "--wait", "--json").stdout)["id"]
+    for option in ("--arrays", "--npz"):
+        assert initshape("result", id, option, "a.npz").returncode == 0
+        with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
+            assert arrays["w_implicit"].shape == (20,)
+    before = (tmp_path / "a.npz").read_bytes()
+    for arguments, words in (
+        (("result", id, "--arrays", "nowhere/a.npz"), "cannot be written: No such file"),
+        (("result", id, "--csv"), "--csv is for sweeps"),
+        (("result", sweep, "--arrays", "a.npz"), "--arrays is for experiments"),
+        (("run", "s.yaml", "--arrays", "a.npz"), "--arrays is for experiments"),
+        (("result", "x-" + "a" * 26, "--arrays", "a.npz"), "No experiment has the id"),
+    ):
+        done = initshape(*arguments)
+        assert (done.returncode, words in done.stderr) == (2, True), done
+    assert (tmp_path / "a.npz").read_bytes() == before  # nothing is written before there is something to write
 
 
 def test_ctrl_c_among_many_then_cancel_and_retry(initshape: Run, write: Write, data_dir: Path) -> None:

@@ -24,6 +24,25 @@ def test_grids_are_aligned_and_have_no_trailing_blanks() -> None:
     assert text.splitlines() == ["   a  longer", "----  ------", "   1       -", "1000       x"]
 
 
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        ({"id": "x-a", "status": "succeeded", "links": {}}, "x-a  succeeded"),
+        ({"id": "x-a", "status": "queued", "links": {}}, "x-a  queued"),
+        (
+            {"id": "x-a", "status": "succeeded", "attempt": 2, "outcome": "stalled"},
+            "x-a  succeeded  attempt 2  stalled",
+        ),
+        ({"id": "x-a", "status": "queued", "attempt": 0, "queue_position": 3}, "x-a  queued  attempt 0  3 before it"),
+    ],
+)
+def test_a_state_shows_what_the_answer_knows(
+    capsys: pytest.CaptureFixture[str], found: dict[str, object], line: str
+) -> None:
+    show.state(found)
+    assert capsys.readouterr().out == line + "\n"
+
+
 def test_failed_cells_stay_visible() -> None:
     rows = [
         {"scale": 0.1, "outcome": "converged", "status": "succeeded", "population_error": 0.5},

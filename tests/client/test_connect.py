@@ -25,8 +25,9 @@ def place(tmp_path: Path) -> Place:
     return found
 
 
-def test_the_server_of_the_data_directory(place: Place) -> None:
-    with connect(data_dir=place.data_dir, environment={}) as client:
+@pytest.mark.parametrize("spelled", [Path, str])  # a notebook writes a string
+def test_the_server_of_the_data_directory(place: Place, spelled: type) -> None:
+    with connect(data_dir=spelled(place.data_dir), environment={}) as client:
         assert client.url == "http://127.0.0.1:4321"
         assert token_of(client) == "initshape_here"
 

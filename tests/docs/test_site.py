@@ -18,6 +18,7 @@ from initshape.cli.exits import Exit
 from initshape.spec.catalog import SECTIONS, kinds
 from initshape.spec.outcome import Outcome
 from service.errors import KINDS
+from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,6 +99,14 @@ def test_every_problem_outcome_and_exit_code(page: Callable[[str], Page]) -> Non
     assert set(KINDS) <= found.anchors
     assert all(outcome.value in found.text and outcome.message in found.text for outcome in Outcome)
     assert all(str(code.value) in found.text for code in Exit)
+
+
+def test_every_setting_and_what_it_is(page: Callable[[str], Page]) -> None:
+    text = page("operate.html").text
+    assert all(f"INITSHAPE_{name.upper()}" in text for name in Settings.model_fields)
+    assert all(
+        info.description and info.description.replace("`", "") in text for info in Settings.model_fields.values()
+    )
 
 
 def test_every_command_and_method(page: Callable[[str], Page]) -> None:

@@ -34,6 +34,13 @@ def test_one_line_a_cell_labelled_by_what_is_swept() -> None:
     assert "All converged. Theory is exact here." in figure.caption
 
 
+@pytest.mark.parametrize(("last", "told"), [(1e-6, True), (1e-9, False)])
+def test_lines_that_end_before_the_flow_does_say_so(last: float, told: bool) -> None:
+    arrays = cells(2, distance_implicit=np.geomspace(1.0, last, 21))
+    figure = sweep_figure([row(0), row(1)], ("scale",), kind="distance", arrays=arrays)
+    assert ("1.0e-09 to 1.0e-08. The Newton steps that complete a flow are not drawn." in figure.caption) is told
+
+
 def test_two_swept_fields_are_both_told() -> None:
     rows = [row(0), row(1, shape=0.9)]
     figure = sweep_figure(rows, ("scale", "shape"), kind="distance", arrays=cells(2))

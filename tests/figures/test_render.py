@@ -20,6 +20,17 @@ from initshape.figures.render import MEDIA_TYPES, draw, render
 from initshape.figures.ticks import log_ticks
 
 
+def listed() -> FigureData:
+    """A sweep over three fields, and a listed cell that names two of them."""
+    rows = [
+        {"scale": scale, "shape": shape, "noise_variance": noise, "seed": seed, "population_error": 0.1 * scale + seed,
+         "status": "succeeded", "outcome": "converged"}
+        for scale in (1e-3, 1e-2) for shape, noise in ((0, 0.01), (0.5, 0.001)) for seed in (1, 2)
+    ]  # fmt: skip
+    alone = {**rows[0], "scale": 5, "shape": 0.9, "noise_variance": None, "seed": None}
+    return sweep_figure([*rows, alone], ("scale", "shape", "noise_variance", "seed"), replicate="seed")
+
+
 def curves(count: int = 5) -> FigureData:
     scales = np.logspace(-5, -0.6, 20).tolist()
     rows = [
@@ -136,3 +147,21 @@ def test_odd_tables_never_break_the_picture(cells: list[tuple[float | None, floa
 def test_the_data_need_no_plotting_library() -> None:
     code = "import sys, initshape.figures; sys.exit(any(m in sys.modules for m in ('matplotlib', 'jax', 'scipy')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_long_names_in_a_legend_are_not_cut() -> None:
+    figure = draw(listed())
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    legend = axes.get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().x1 < figure.bbox.x1
+    usual = draw(curves())
+    inches = [f.axes[0].get_position().width * f.get_size_inches()[0] for f in (figure, usual)]
+    assert inches[0] == pytest.approx(inches[1])
+
+
+def test_a_listed_cell_is_called_by_what_it_names() -> None:
+    labels = [series.label for series in listed().series]
+    assert any(label.endswith("= 0.9") for label in labels)
+    assert not any("None" in label for label in labels)

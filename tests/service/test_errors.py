@@ -42,6 +42,45 @@ def test_address_that_is_not_there(api: httpx2.Client, path: str) -> None:
     assert (problem.status, problem.type) == (404, "/problems/not-found")
 
 
+@pytest.mark.parametrize(
+    ("address", "pointer", "allowed", "hint"),
+    [
+        ("/v1/experiments/x-{0}?wait=100", "/query/wait", "at most 60", "must be at most 60"),
+        ("/v1/experiments/x-{0}?wait=soon", "/query/wait", None, "write a number"),
+        ("/v1/experiments?limit=0", "/query/limit", "at least 1", "must be at least 1"),
+        ("/v1/experiments?limit=1.5", "/query/limit", None, "write a whole number"),
+        ("/v1/experiments?status=runing", "/query/status",
+         "'queued', 'running', 'cancelling', 'succeeded', 'failed' or 'cancelled'", "did you mean 'running'?"),
+        ("/v1/experiments/x-{0}/figure.gif", "/path/form", "'png', 'svg' or 'pdf'",
+         "choose one of the allowed values"),
+        ("/v1/experiments/x-{0}/figure.png?kind=los", "/query/kind", None, "did you mean 'loss'?"),
+    ],
+)  # fmt: skip
+def test_parameters_say_what_to_write(
+    api: httpx2.Client, address: str, pointer: str, allowed: str | None, hint: str
+) -> None:
+    answer = api.get(address.format("a" * 26))
+    assert answer.status_code == 422
+    (problem,) = answer.json()["errors"]
+    assert (problem["pointer"], problem["hint"]) == (pointer, hint)
+    assert allowed is None or problem["allowed"] == allowed
+
+
+@pytest.mark.parametrize(
+    "address", ["/v1/experiments?status=failed&status=queued", "/v1/experiments?init.shape=0&init.shape=0.5",
+                "/v1/sweeps?limit=1&limit=2"],
+)  # fmt: skip
+def test_no_parameter_of_a_list_is_dropped_without_a_word(api: httpx2.Client, address: str) -> None:
+    answer = api.get(address)
+    assert (answer.status_code, answer.json()["errors"][0]["hint"]) == (422, "give it once")
+
+
+def test_a_wrong_header_is_told_of_once(api: httpx2.Client) -> None:
+    answer = api.get("/v1/experiments/x-" + "a" * 26 + "/events", headers={"Last-Event-ID": "3"})
+    (problem,) = answer.json()["errors"]
+    assert problem["pointer"] == "/header/Last-Event-ID"
+
+
 def test_types_are_explained(api: httpx2.Client) -> None:
     for slug, kind in KINDS.items():
         answer = api.get(kind.type)

@@ -21,8 +21,10 @@ DOCUMENTS = st.recursive(
     max_leaves=20,
 )
 BITS = st.integers(0, 2**64 - 1).map(lambda bits: struct.unpack("<d", struct.pack("<Q", bits))[0]).filter(math.isfinite)
-POWERS = st.integers(-330, 308).flatmap(
-    lambda n: st.sampled_from([1.0, 9.999999999999999, 1.5, -2.0]).map(lambda m: m * 10.0**n)
+POWERS = (
+    st.integers(-330, 308)
+    .flatmap(lambda n: st.sampled_from([1.0, 9.999999999999999, 1.5, -2.0]).map(lambda m: m * 10.0**n))
+    .filter(math.isfinite)
 )
 
 
