@@ -41,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     # event loop for 60 ms each time, whatever the request.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 10, 10)  # a request makes hundreds of objects and leaves none: not after every second one
     server.run()
     return 0
 

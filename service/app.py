@@ -56,7 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     reference.install(app)
     every = (submission, experiments, labels, batch, events, results, sweeps, tables, uploads, webhooks, catalog, me,
              tokens, audit, health, metrics, problems)  # fmt: skip
-    app.include_router(submission.busy)  # first, for routes are tried in order
+    submission.install(app)  # first, for routes are tried in order
     for router in every:
         app.include_router(router.router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]

@@ -129,6 +129,9 @@ async def read_lines(request: Request, limit: int) -> list[bytes]:
 
 def _is_yaml(request: Request) -> bool:
     """Whether the body is YAML; a missing content type means JSON."""
+    if request.headers.get("content-type") == "application/json":
+        refuse_encoding(request)
+        return False
     media, given = _media(request)
     if media in ("", "application/json") or (media.startswith("application/") and media.endswith("+json")):
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -96,12 +97,12 @@ class Settings(BaseSettings):
         plaintext_remark(self.redis_url, self.redis_plaintext)
         return self
 
-    @property
+    @cached_property
     def limits(self) -> Limits:
         """What one job may take."""
         return Limits(memory=self.max_job_memory, result=self.max_job_result, seconds=self.max_job_seconds)
 
-    @property
+    @cached_property
     def allowance(self) -> Allowance:
         """What one user may ask for."""
         return Allowance(self.reads_per_second, self.writes_per_second, self.max_active_jobs, self.max_stored,

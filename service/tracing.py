@@ -7,8 +7,8 @@ it stays on its line.
 from __future__ import annotations
 
 import logging
+import random
 import re
-import secrets
 import time
 from typing import Final
 
@@ -37,7 +37,7 @@ class Tracing:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        trace = Trace(_given(scope) or secrets.token_hex(8))
+        trace = Trace(_given(scope) or f"{random.getrandbits(64):016x}")  # a name, not a secret
         current.set(trace)  # each request has a context of its own, and its last words come after this method
         begin = time.perf_counter()
         status, first = 500, 0.0

@@ -46,8 +46,8 @@ class Spec(BaseModel):
         # Done here and not in the Integer type: a validator there would hide its bounds from the JSON schema.
         if not isinstance(document, dict):
             return document
-        integers = [name for name in _integer_fields(cls) if name in document]
-        return {**document, **{name: integral(document[name]) for name in integers}} if integers else document
+        floats = [name for name in _integer_fields(cls) if type(document.get(name)) is float]
+        return {**document, **{name: integral(document[name]) for name in floats}} if floats else document
 
 
 Integer = Annotated[int, Strict()]

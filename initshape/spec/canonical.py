@@ -45,6 +45,8 @@ def _text(value: Any) -> str:
         return "[" + ",".join(map(_text, value)) + "]"
     elif kind is int and -_SAFE < value < _SAFE:
         return str(value)
+    elif kind is bool:
+        return "true" if value else "false"
     return rfc8785.dumps(value).decode()
 
 

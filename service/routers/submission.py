@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 
 from initshape.logs import note
 from initshape.spec.estimate import warnings
@@ -38,7 +38,6 @@ from service.waiting import Wait, settled
 from service.webhooks.address import check
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
-busy = APIRouter(prefix="/v1/experiments", tags=["experiments"], route_class=DirectRoute)
 
 BODY = body("Submission", EXPERIMENTS)
 BODY_PROBLEMS = (BAD_REQUEST, TIMED_OUT, TOO_LARGE, UNSUPPORTED, INVALID, INVALID_PARAMETER)
@@ -49,14 +48,6 @@ _KNOWN = "The result is stored."
 _QUEUED = {"description": "Queued, or joined to an equal job; `Location` leads to its state.", "model": Accepted}
 
 
-@busy.post(
-    "",
-    operation_id="submit_experiment",
-    response_model=Accepted,
-    response_description=_KNOWN,
-    responses={202: _QUEUED, **problems(*BODY_PROBLEMS, QUOTA, FULL, open_to_all=False)},
-    openapi_extra=BODY,
-)
 async def submit_experiment(
     request: Request, caller: Submitting, wait: Wait = 0.0, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -79,6 +70,22 @@ async def submit_experiment(
     if wait and done.answer is not Answer.known:
         status = await _status_after(services, done.id, status, wait)
     return _answer(done.id, status)
+
+
+def install(app: FastAPI) -> None:
+    """Submission is a route of the app itself: a router between would have to be asked for it, each time."""
+    app.router.add_api_route(
+        router.prefix,
+        submit_experiment,
+        methods=["POST"],
+        tags=["experiments"],
+        operation_id="submit_experiment",
+        response_model=Accepted,
+        response_description=_KNOWN,
+        responses={202: _QUEUED, **problems(*BODY_PROBLEMS, QUOTA, FULL, open_to_all=False)},
+        openapi_extra=BODY,
+        route_class_override=DirectRoute,
+    )
 
 
 @router.post(

@@ -82,21 +82,21 @@ local function dequeue(id, queue)
   if call('EXISTS', K.waiting .. queue) == 0 then call('UNLINK', K.bell .. queue) end
 end
 
--- Status, its index, the event stream and the channel move together. `quiet` leaves the stream alone: a job that was
--- never claimed needs none, and a sweep of 10,000 would make 10,000.
-local function announce(id, kind, data, quiet)
-  if not quiet then
-    call('XADD', K.stream .. id, 'MAXLEN', '~', 512, '*', 'kind', kind, 'at', NOW, 'data', data)
-  end
+local function announce(id, kind, data)
+  call('XADD', K.stream .. id, 'MAXLEN', '~', 512, '*', 'kind', kind, 'at', NOW, 'data', data)
 end
 
+-- Status, its index, the event stream and the channel move together. `quiet`: a job that was never there before. Nobody
+-- follows one, and a sweep of 10,000 would make 10,000 streams and messages.
 local function move(id, status, quiet)
   local job = K.job .. id
   local seen = call('HMGET', job, 'status', 'number', 'attempt')
   if seen[1] then call('ZREM', K.status .. seen[1], id) end
   call('ZADD', K.status .. status, seen[2], id)
   call('HSET', job, 'status', status, 'updated', NOW)
-  announce(id, 'status', cjson.encode({status = status, attempt = tonumber(seen[3])}), quiet)
+  if quiet then return end
+  local data = cjson.encode({status = status, attempt = tonumber(seen[3])})
+  announce(id, 'status', data)
   call('PUBLISH', K.events, cjson.encode({id = id, kind = 'status', status = status}))
 end
 
