@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from initshape.store import Store, tokens
 from initshape.store.tokens import Identity, Role
 from service.identities import MOST, Identities
+from service.loopback import refusal
 from service.settings import Settings
 
 Json = dict[str, Any]
@@ -107,6 +108,17 @@ def test_no_auth_answers_this_machine_only(open_server: Any, headers: dict[str, 
         assert answer.status_code == status
         if status == 403:
             assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("server", "refused"),
+    [(("192.168.1.5", 8000), True), (("::", 8000), True), (("127.0.0.1", 8000), False), (("::1", 8000), False),
+     (("/run/initshape.sock", None), False), (None, False)],
+)  # fmt: skip
+def test_no_auth_answers_at_no_other_address(server: Any, refused: bool) -> None:
+    """Whatever the Host says, and whoever has opened the socket: uvicorn also serves one that it is handed."""
+    scope = {"type": "http", "server": server, "headers": [(b"host", b"localhost:8000")]}
+    assert (refusal(scope) is not None) is refused
 
 
 def test_no_auth_makes_everybody_local(open_server: Any, store: Store, document: Json) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -102,6 +103,28 @@ def test_connections_that_are_kept_alive_are_served_again(server: Any, hasty: No
             time.sleep(pause)
 
 
+def ask_once(line: socket.socket) -> None:
+    """A request and its answer, after which the connection is kept."""
+    line.sendall(b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n")
+    assert line.recv(65_536).startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize("said", [b"GET /hea", b"GET /health/live HTTP/1.1\r\nHost: here\r\n"])
+def test_a_later_head_that_is_not_finished_is_let_go(server: Any, hasty: None, said: bytes) -> None:
+    with dial(server) as line:
+        ask_once(line)
+        line.sendall(said)
+        assert problem(rest(line))["type"] == "/problems/request-timeout"
+
+
+def test_a_later_head_is_as_short_as_the_first(server: Any) -> None:
+    with dial(server) as line:
+        for _ in range(2):
+            ask_once(line)
+        line.sendall(b"GET /health/live HTTP/1.1\r\nHost: here\r\nX: " + b"a" * protocol.HEAD_BYTES)
+        assert problem(rest(line))["type"] == "/problems/head-too-large"
+
+
 def test_a_long_poll_is_not_cut(api: httpx2.Client, hasty: None, document: Any) -> None:
     job_id = api.post("/v1/experiments", json=document).json()["id"]
     assert api.get(f"/v1/experiments/{job_id}", params={"wait": 1.0}).json()["status"] == "queued"
@@ -124,6 +147,29 @@ def test_a_body_that_does_not_come_is_given_up(server: Any, api: httpx2.Client, 
             line.sendall(b" " * 1000)
             time.sleep(0.1)
         assert line.recv(65_536).startswith(b"HTTP/1.1 400")  # read to its end, and empty
+
+
+def test_a_body_of_which_nothing_comes_is_given_up(server: Any, api: httpx2.Client, hasty: None) -> None:
+    with dial(server) as line:
+        post(line, f"Authorization: {api.headers['authorization']}\r\n", 100_000)
+        assert problem(rest(line))["type"] == "/problems/request-timeout"
+
+
+def test_a_body_in_drops_is_given_up(server: Any, api: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then is less than the least rate, however long it goes on."""
+    monkeypatch.setattr(bodies, "FIRST_SECONDS", 2.0)  # far above any pause of this test's own
+    answer = b""
+    with dial(server) as line:
+        post(line, f"Authorization: {api.headers['authorization']}\r\n", 100_000)
+        line.settimeout(0.05)
+        for _ in range(300):
+            line.sendall(b" ")
+            with suppress(TimeoutError):
+                answer = line.recv(65_536)
+                break
+        assert answer, "it was still read"
+        line.settimeout(10)
+        assert problem(answer + rest(line))["type"] == "/problems/request-timeout"
 
 
 def test_a_stranger_is_refused_before_the_body(server: Any) -> None:

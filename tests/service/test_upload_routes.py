@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -114,12 +115,11 @@ def test_experiments_may_name_uploads(api: httpx2.Client, document: dict[str, An
     data, init = send(api).json()["id"], send(api, INIT, where="inits").json()["id"]
     valid = api.post("/v1/experiments/validate", json=naming(document, data, init)).json()
     assert valid["spec"]["experiment"]["dataset"] == {"kind": "uploaded", "dataset_id": data}
-    escaped = naming(document, data.replace("d-", "\\u002d-"), init)
-    text = str(escaped).replace("'", '"').replace("\\\\u002d-", "d\\u002d").encode()
-    assert (
-        api.post("/v1/experiments/validate", content=text, headers={"Content-Type": "application/json"}).json()["id"]
-        == valid["id"]
-    )
+    escaped = json.dumps(naming(document, data, init)).replace('"d-', '"\\u0064-').replace('"i-', '"\\u0069\\u002d')
+    hidden = api.post("/v1/experiments/validate", content=escaped, headers={"Content-Type": "application/json"})
+    assert hidden.json()["id"] == valid["id"]
+    line = api.post("/v1/batch", content=escaped, headers={"Content-Type": "application/jsonl"})
+    assert line.json()["body"]["id"] == valid["id"]
     assert api.post("/v1/experiments", json=naming(document, data, init)).json()["id"] == valid["id"]
     sweep = {"sweep": {"base": document["experiment"], "axes": [{"path": "dataset.dataset_id", "values": [data]}]}}
     assert api.post("/v1/sweeps/preview", json=sweep).json()["cells"][0]["id"] == valid["id"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import http.server
@@ -12,10 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 from pydantic import ValidationError
+from uvicorn.loops.auto import auto_loop_factory
 
 from initshape.store import Store, tokens
 from initshape.store.tokens import Role
@@ -40,8 +43,8 @@ class Receiver:
             time.sleep(0.02)
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
+@contextlib.contextmanager
+def receiving(address: str = "127.0.0.1", port: int = 0) -> Iterator[Receiver]:
     """An HTTP server on loopback."""
     found = Receiver()
 
@@ -59,13 +62,22 @@ def receiver() -> Iterator[Receiver]:
         def log_message(self, *words: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with http.server.ThreadingHTTPServer((address, port), Handler) as server:
         found.url = f"http://localhost:{server.server_port}/hook"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
+        try:
+            yield found
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Who is told."""
+    with receiving() as found:
         yield found
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -167,6 +179,66 @@ def test_private_addresses_are_not_called(
     (entry,) = settled(api, job, 1)
     assert (entry["answer"], entry["error"]) == (None, "the host has an address that is not public")
     assert receiver.got == []
+
+
+def loop_of_the_server() -> Any:
+    """The class whose method resolves names, for the courier and for whatever connects."""
+    with contextlib.closing(auto_loop_factory()()) as loop:
+        return type(loop)
+
+
+def test_a_name_that_changes_its_address_gains_nothing(
+    start: Callable[..., Any], connect: Callable[..., httpx2.Client], store: Store, worker: Any, document: Json,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """DNS rebinding: one loopback address stands for the public internet, the other one for what must not be called."""
+    public, private, name = "127.0.0.2", "127.0.0.3", "rebind.example.org"
+    asked: list[str] = []
+    kind = loop_of_the_server()
+    look_up = kind.getaddrinfo
+
+    async def rebind(loop: Any, host: Any, *arguments: Any, **options: Any) -> Any:
+        if host not in (name, name.encode()):
+            return await look_up(loop, host, *arguments, **options)
+        asked.append(private if asked else public)
+        return await look_up(loop, asked[-1], *arguments, **options)
+
+    monkeypatch.setattr(kind, "getaddrinfo", rebind)
+    monkeypatch.setattr("service.webhooks.address.is_public", lambda address: address in (public, name))
+    api = connect(
+        start(store.settings, webhooks=True, webhook_secret=SECRET), store.run(tokens.create("ada", Role.admin))
+    )
+    with receiving(public) as receiver, receiving(private, urlsplit(receiver.url).port or 0) as trap:
+        receiver.answers = [500]
+        url = receiver.url.replace("localhost", name)
+        job = api.post("/v1/experiments", json={**document, "webhook": {"url": url}}).json()["links"]["self"]
+        worker.compute()
+        log = settled(api, job, 2)
+        assert asked[:2] == [public, private], "one question an attempt"
+    assert [(entry["answer"], entry["error"]) for entry in log[:2]] == [
+        (500, "answered 500"), (None, "the host has an address that is not public"),
+    ]  # fmt: skip
+    assert [headers["host"] for headers, _ in receiver.got] == [urlsplit(url).netloc]
+    assert trap.got == []
+
+
+def test_proxies_of_the_environment_are_not_asked(
+    start: Callable[..., Any], connect: Callable[..., httpx2.Client], store: Store, receiver: Receiver, worker: Any,
+    document: Json, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A proxy would resolve the name anew, and reach what the server may not."""
+    with receiving() as proxy:
+        for variable in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(variable, proxy.url.removesuffix("/hook"))
+            monkeypatch.setenv(variable.upper(), proxy.url.removesuffix("/hook"))
+        for variable in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(variable, raising=False)
+        found = start(store.settings, webhooks=True, webhook_secret=SECRET, webhook_private=True)
+        api = connect(found, store.run(tokens.create("ada", Role.admin)))
+        job = api.post("/v1/experiments", json={**document, "webhook": {"url": receiver.url}}).json()["links"]["self"]
+        worker.compute()
+        settled(api, job, 1)
+    assert (len(receiver.got), proxy.got) == (1, [])
 
 
 def test_off_by_default(api: httpx2.Client, document: Json, login: Callable[[str, str], httpx2.Client]) -> None:

@@ -120,6 +120,17 @@ def test_a_reservation_is_all_or_nothing(desk: Desk) -> None:
     assert send(desk, "x-5", ANN, entry).answer is Answer.queued  # what was reserved and never came is forgotten
 
 
+def test_known_results_need_no_room(desk: Desk) -> None:
+    desk.compute("x-1")
+    one = Entry(allowance=Allowance(active=1))
+    both = ["x-1", "x-2"]
+    assert desk.store.run(admission.reserve("ann", both, one, "submit", "a", "s-1")) == admission.Reservation(
+        None, 0, 1
+    )
+    again = desk.store.run(admission.reserve("ben", both, one, "rerun", "a", "s-1"))  # computes both
+    assert again == admission.Reservation(Excess.crowded, 0, 2)
+
+
 def test_stored_bytes_follow_the_result(desk: Desk) -> None:
     desk.compute("x-1")
     first = held(desk).stored
@@ -185,6 +196,14 @@ def test_uploads_count_for_who_keeps_them(desk: Desk) -> None:
     assert held(desk, "ben").stored == 0
     tight = Entry(allowance=Allowance(stored=data.size))
     assert desk.store.run(uploads.keep(data, "ann", tight)) is uploads.Kept.stuffed
+
+
+def test_what_expired_and_is_sent_again_is_paid_once(desk: Desk) -> None:
+    data = dataset_upload({"X": [[1.0, 2.0]], "y": [1.0]})
+    for _ in range(3):
+        desk.store.run(uploads.keep(data, "ann"))
+        assert counted(desk, "ann") == (0, data.size)
+        desk.store.client.delete(key("given", data.id))
 
 
 def test_the_audit_says_what_was_refused(desk: Desk) -> None:

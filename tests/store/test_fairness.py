@@ -101,6 +101,14 @@ def test_a_second_submission_may_change_the_priority(desk: Desk) -> None:
     assert order(desk) == ["x-2", "x-1"]
 
 
+def test_a_second_submission_may_lower_the_priority(desk: Desk) -> None:
+    """It leaves the line in which it waited: in both of them, it would still be served first."""
+    desk.submit("x-1", "bob", priority=1)
+    desk.submit("x-2", priority=5)
+    desk.submit("x-2", priority=0)
+    assert order(desk) == ["x-1", "x-2"]
+
+
 def test_a_joined_job_waits_in_both_lines_and_runs_once(desk: Desk) -> None:
     for k in range(10):
         desk.submit(f"x-{k}", "ann")

@@ -108,6 +108,17 @@ def test_rings_are_as_many_as_can_be_used(desk: Desk) -> None:
     assert desk.store.client.zcard(workers) == 0
 
 
+def test_a_submission_rings_unless_enough_has_been_rung(desk: Desk) -> None:
+    assert desk.submit("x-1").ring
+    assert not desk.submit("x-1").ring  # it waits already
+    desk.store.client.rpush(Queue.cpu.celery, "ring")
+    assert not desk.submit("x-2").ring  # one worker comes, and claims until nothing waits
+    desk.store.client.zadd(key("workers", "cpu"), {f"w/{k}": desk.clock.now + 5000 for k in range(2)})
+    assert desk.submit("x-3").ring
+    desk.store.client.rpush(Queue.cpu.celery, "ring")
+    assert not desk.submit("x-4").ring
+
+
 def test_only_one_reaper_rings_in_a_period(desk: Desk) -> None:
     desk.submit("x-1")
     rings = [desk.store.run(tick()).rings for _ in range(3)]
