@@ -17,6 +17,10 @@ FigureFormat = Literal["png", "svg", "pdf"]
 Limit = Annotated[int, Query(ge=1, le=200, description="Entries of a page.")]
 Cursor = Annotated[str | None, Query(pattern="^c[0-9a-f]{1,14}$", description="`next` of the page before.")]
 
+Owner = Annotated[str | None, Query(min_length=1, max_length=200)]
+Tag = Annotated[str | None, Query(min_length=1, max_length=64)]
+Name = Annotated[str | None, Query(min_length=1, max_length=200, description="Exactly as a submitter has given it.")]
+
 _ID = "content id, `{}` and 26 characters"
 
 

@@ -107,6 +107,9 @@ def test_what_is_listed_edited_run_again_and_forgotten_here() -> None:
     assert [job.id for job in local.experiments(tag="kept")] == [sent.id]
     assert len(list(local.experiments(where={"init.scale": 0.1}))) == 2
     assert [job.id for job in local.sweeps()] == [sweep.id]
+    local.edit(sweep.id, name="both")
+    assert [job.id for job in local.sweeps(name="both", status="succeeded")] == [sweep.id]
+    assert list(local.sweeps(name="bot")) == list(local.sweeps(tag="a")) == list(local.experiments(name="both")) == []
     assert local.rerun(sent.id).status == "succeeded"
     assert local.cancel(sent.id)["answer"] == "unchanged"
     local.delete(sent.id)
@@ -116,6 +119,8 @@ def test_what_is_listed_edited_run_again_and_forgotten_here() -> None:
     assert list(local.experiments()) == list(local.sweeps()) == []
     with pytest.raises(SpecError):
         list(local.experiments(colour="red"))
+    with pytest.raises(SpecError):
+        list(local.sweeps(colour="red"))
 
 
 def test_a_cell_that_breaks_here_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from initshape.client import Client
 from initshape.figures.table import SCALARS
 from initshape.spec.expand import expand, sweep_id
 from initshape.spec.parse import parse_sweep
@@ -206,6 +207,39 @@ def test_list_pages(api: httpx2.Client, sweep: Json) -> None:
     second = api.get("/v1/sweeps", params={"limit": 2, "cursor": first["next"]}).json()
     assert [item["id"] for item in second["items"]] == [ids[0]]
     assert second["next"] is None
+
+
+def test_lists_are_filtered(
+    api: httpx2.Client, sweep: Json, worker: Any, login: Callable[[str, str], httpx2.Client]
+) -> None:
+    ids = []
+    for seed, (client, name) in enumerate([(api, "night"), (login("eve", "member"), "nightly"), (api, "nightly")]):
+        base = sweep["sweep"]["base"] | {"dataset": sweep["sweep"]["base"]["dataset"] | {"seed": seed}}
+        sent = {"name": name, "tags": [f"seed{seed}"], "sweep": sweep["sweep"] | {"base": base}}
+        ids.append(client.post("/v1/sweeps", json=sent).json()["id"])
+        worker.compute(4 if seed == 0 else 0)
+
+    def found(query: str) -> list[str]:
+        answer = api.get(f"/v1/sweeps?{query}")
+        assert answer.status_code == 200, answer.text
+        return [item["id"] for item in answer.json()["items"]]
+
+    assert found("name=nightly") == [ids[2], ids[1]]
+    assert found("owner=ada") == [ids[2], ids[0]]
+    assert found("name=nightly&owner=eve&tag=seed1") == [ids[1]]
+    assert (len(found("status=queued")), len(found("status=succeeded")), found("status=failed")) == (2, 1, [])
+    assert found("tag=seed") == found("name=nigh") == found("owner=eve&tag=seed0") == []
+    first = api.get("/v1/sweeps?name=nightly&limit=1").json()
+    assert found(f"name=nightly&limit=1&cursor={first['next']}") == [ids[1]]
+    token = api.headers["Authorization"].removeprefix("Bearer ")
+    with Client(str(api.base_url), token) as client:
+        assert [one.id for one in client.sweeps(name="nightly", owner="ada")] == [ids[2]]
+        assert {one["name"] for one in client.experiments(name="nightly")} == {"nightly"}
+        assert len(list(client.experiments(name="nightly"))) == 8
+    for query, hint in (("nmae=a", "name"), ("name=a&name=b", "once"), ("status=done", ""), ("init.shape=1", "remove")):
+        answer = api.get(f"/v1/sweeps?{query}")
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-parameter")
+        assert hint in answer.json()["errors"][0]["hint"]
 
 
 def test_unknown(api: httpx2.Client) -> None:
