@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from fastapi import Path, Query, Request
+from fastapi import Path, Query, Request, params
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.routing import APIRoute
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from initshape.spec.explain import nearest
@@ -83,6 +85,13 @@ def only(request: Request, *allowed: str) -> None:
             hint = f"did you mean {close!r}?" if close else "remove it"
             problem = query_problem(name, request.query_params[name], sorted(allowed), hint)
             raise InvalidParameterError(f"There is no parameter {name[:100]!r}.", errors=(problem,))
+
+
+def only_declared(request: Request) -> None:
+    """`only`, with the query parameters that the route declares. Errors: 422."""
+    route: APIRoute = request.scope["route"]
+    fields = get_flat_params(route.dependant)
+    only(request, *(field.alias for field in fields if isinstance(field.field_info, params.Query)))
 
 
 def query_problem(name: str, value: str, allowed: Sequence[str] | None, hint: str) -> ProblemError:

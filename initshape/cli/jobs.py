@@ -107,7 +107,14 @@ def delete(ids: Ids, force: Force = False, as_json: Json = False, url: Url = Non
         _tell((client.delete(id, force=force) for id in ids), as_json=as_json)
 
 
-def retry(id: Id, wait: Wait = False, as_json: Json = False, url: Url = None, data_dir: DataDir = None) -> None:
+def retry(
+    id: Id,
+    failed: Annotated[bool, typer.Option("--failed", help="What it does in any case; scripts may say so.")] = False,
+    wait: Wait = False,
+    as_json: Json = False,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
     """Compute again what failed or was cancelled, and nothing else."""
     with connected(url, data_dir) as client:
         raise typer.Exit(sent(client, _retried(client, id), wait=wait, as_json=as_json))

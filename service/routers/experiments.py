@@ -96,7 +96,7 @@ async def cancel_experiment(
     operation_id="rerun_experiment",
     status_code=202,
     response_description="Queued; `Location` leads to its state.",
-    responses=problems(NOT_FOUND, QUOTA, FULL, open_to_all=False),
+    responses=problems(NOT_FOUND, INVALID_PARAMETER, QUOTA, FULL, open_to_all=False),
 )
 async def rerun_experiment(
     response: Response, services: AppServices, caller: Member, experiment_id: ExperimentPath
@@ -123,7 +123,10 @@ async def rerun_experiment(
 async def delete_experiment(
     services: AppServices, caller: Member, experiment_id: ExperimentPath, force: Force = False
 ) -> Withdrawal:
-    """Withdraws the caller; record and result go when nobody is left, once a running attempt has stopped."""
+    """Withdraws the caller; record and result go when nobody is left, once a running attempt has stopped.
+
+    Sent again it changes nothing, and answers 404 where the record has gone: whether there was one is not remembered.
+    """
     forced, who = may_force(caller, force), actor(services, caller)
     return withdrawal(experiment_id, await services.store.run(jobs.delete(experiment_id, caller.user, forced, who)))
 

@@ -155,7 +155,7 @@ async def cancel_sweep(services: AppServices, caller: Member, sweep_id: SweepPat
     "/{sweep_id:sweep}/retry",
     operation_id="retry_sweep",
     status_code=202,
-    responses=problems(NOT_FOUND, QUOTA, FULL, open_to_all=False),
+    responses=problems(NOT_FOUND, INVALID_PARAMETER, QUOTA, FULL, open_to_all=False),
 )
 async def retry_sweep(services: AppServices, caller: Member, sweep_id: SweepPath) -> SweepView:
     """Queues again the cells that failed or were cancelled, and no others."""

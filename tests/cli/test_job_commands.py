@@ -49,7 +49,8 @@ def test_a_sweep_from_preview_to_list(initshape: Run, write: Write) -> None:
     listed = initshape("list", "--sweeps").stdout
     assert f"{id}  succeeded      3" in listed
     assert id in [sweep["id"] for sweep in json.loads(initshape("list", "--sweeps", "--json").stdout)]
-    assert initshape("retry", id).stdout.startswith(f"{id}  succeeded")  # nothing failed, nothing is queued
+    for also in ((), ("--failed",)):
+        assert initshape("retry", id, *also).stdout.startswith(f"{id}  succeeded")  # nothing failed, nothing is queued
     for option, value, found in (
         ("--status", "succeeded", True), ("--status", "failed", False), ("--tag", "a", False),
         ("--name", "three", True), ("--name", "thre", False), ("--owner", "eve", False),
