@@ -24,7 +24,7 @@ from initshape.client.meter import Meter
 from initshape.client.places import is_sweep
 from initshape.client.table import Table
 from initshape.figures.table import SCALARS, column_names, row, to_csv
-from initshape.spec.expand import Cell, columns, expand, sweep_id
+from initshape.spec.expand import Cell, columns, expand, shown_values, sweep_id
 from initshape.spec.parse import parse_submission, parse_sweep
 from initshape.spec.problem import Problem, ProblemError, SpecError
 from initshape.spec.status import Status
@@ -187,7 +187,8 @@ class Local:
         for cell in sweep.cells:
             known, _ = self._computing.results.get(cell.id, (None, {}))
             status, error = self._cell_status(cell.id), self._computing.broken.get(cell.id)
-            rows.append(row(cell.id, status.value, cell.values, sweep.names, known, error))
+            values = shown_values(cell, sweep.names)
+            rows.append(row(cell.id, status.value, values, sweep.names, known, error))
         return Table(sweep_id, axes, (*axes, *SCALARS), tuple(rows))
 
     def table_csv(self, sweep_id: str) -> bytes:

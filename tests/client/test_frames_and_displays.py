@@ -98,6 +98,18 @@ def test_models_are_documents(local: Local, client: Client) -> None:
     assert local.result(sent.id).typed.outcome == "converged"
 
 
+def test_listed_cells_show_what_they_leave_to_the_base() -> None:
+    base = {**EXPERIMENT["experiment"], "flow": {"kind": "none"}, "regularizers": ["l2"]}
+    base["dataset"] = base["dataset"] | {"seed": 5}
+    sweep = {"sweep": {"base": base, "list": [{"init.scale": 0.3}, {"dataset.seed": 3}]}}
+    local = Local()
+    rows = local.table(local.submit_sweep(sweep).id).rows
+    assert [(row["scale"], row["seed"]) for row in rows] == [(0.3, 5), (base["init"]["scale"], 3)]
+    assert [cell["values"] for cell in local.preview(sweep)["cells"]] == [
+        {"init.scale": row["scale"], "dataset.seed": row["seed"]} for row in rows
+    ]
+
+
 def test_what_is_listed_edited_run_again_and_forgotten_here() -> None:
     local = Local()
     sent = local.submit({**EXPERIMENT, "experiment": {**EXPERIMENT["experiment"], "flow": {"kind": "none"}}})

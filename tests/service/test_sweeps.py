@@ -160,9 +160,30 @@ def test_columns_of_paths_that_share_a_name(api: httpx2.Client, sweep: Json) -> 
     path = api.post("/v1/sweeps", json=sweep).json()["links"]["self"]
     table = api.get(f"{path}/table.json").json()
     assert table["axes"] == ["scale", "shape", "stop.relative_residual", "rtol"]
-    assert [row["stop.relative_residual"] for row in table["rows"]] == [1e-9] * 4 + [None]
-    assert table["rows"][4]["rtol"] == 1e-6
-    assert table["rows"][0]["rtol"] is None
+    assert [row["stop.relative_residual"] for row in table["rows"]] == [1e-9] * 4 + [1e-10]  # that of the base
+    assert [row["rtol"] for row in table["rows"]] == [1e-8] * 4 + [1e-6]
+
+
+def test_columns_show_what_a_cell_leaves_to_the_base(api: httpx2.Client, sweep: Json) -> None:
+    given = {
+        "kind": "explicit",
+        "u_plus": [1.0] * 12,
+        "v_plus": [1.0] * 12,
+        "u_minus": [1.0] * 12,
+        "v_minus": [1.0] * 12,
+    }
+    sweep["sweep"] = {"base": sweep["sweep"]["base"] | {"init": {"kind": "scale_shape", "scale": 0.5, "shape": 0}},
+                      "list": [{"init.scale": 0.1}, {"init.shape": 0.5}, {"init": given},
+                               {"regularizers": ["l2"], "init.scale": 2.0}]}  # fmt: skip
+    before = sweep_id(expand(parse_sweep(sweep).sweep))
+    preview = api.post("/v1/sweeps/preview", json=sweep).json()
+    view = api.post("/v1/sweeps", json=sweep).json()
+    assert preview["id"] == view["id"] == before
+    rows = api.get(f"{view['links']['self']}/table.json").json()["rows"]
+    assert [(row["scale"], row["shape"]) for row in rows] == [(0.1, 0), (0.5, 0.5), (None, None), (2.0, 0)]
+    assert [row["init"] for row in rows] == [None, None, given, None]  # a section of the base is not shown
+    assert [row["regularizers"] for row in rows] == [None, None, None, ["l2"]]
+    assert preview["cells"][1]["values"] == {"init.scale": 0.5, "init.shape": 0.5}
 
 
 def test_deleted_cells_stay_visible(api: httpx2.Client, sweep: Json, worker: Any) -> None:
