@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from service import denials, errors, headers, openapi, reference, streaming
 from service.cors import Cors
+from service.head import Head
 from service.loopback import LoopbackOnly
 from service.metrics import Requests
 from service.routers import (
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in every:
         app.include_router(router.router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+    app.add_middleware(Head)
     if settings.cors_origins:
         app.add_middleware(Cors, origins=settings.cors_origins)
     if not settings.auth:

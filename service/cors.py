@@ -22,7 +22,7 @@ class Cors(CORSMiddleware):
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
         super().__init__(
-            app, allow_origins=origins, allow_methods=("GET", "POST", "PATCH", "DELETE"), allow_headers=_SENT,
+            app, allow_origins=origins, allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"), allow_headers=_SENT,
             expose_headers=_READ, max_age=_REMEMBERED_SECONDS,
         )  # fmt: skip
 

@@ -41,6 +41,7 @@ from initshape.spec.explain import parameter_hint, pointer
 from initshape.spec.problem import InitshapeError, JobError, Problem, ProblemError, SpecError, shown
 from initshape.spec.status import Status
 from initshape.store.errors import StoreFullError, StoreUnavailableError
+from service import head
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 2
@@ -321,7 +322,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
 def _methods(request: Request) -> set[str]:
     """Methods of every route with this path; the framework's own header knows only the first of them."""
     routes = iter_route_contexts(request.app.routes)
-    return {method for route in routes if route.path_regex.match(request.url.path) for method in route.methods or ()}
+    path = request.url.path
+    found = {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
+    return found | {"HEAD"} if "GET" in found and head.answered(path) else found
 
 
 async def _parameter_error(request: Request, error: Exception) -> Response:

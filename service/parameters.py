@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from fastapi import Path, Query, Request
+from fastapi import Path, Query, Request, params
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.routing import APIRoute
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from initshape.spec.explain import nearest
@@ -16,6 +18,10 @@ from service.schemas import DATASET_PATTERN, EXPERIMENT_PATTERN, INIT_PATTERN, S
 FigureFormat = Literal["png", "svg", "pdf"]
 Limit = Annotated[int, Query(ge=1, le=200, description="Entries of a page.")]
 Cursor = Annotated[str | None, Query(pattern="^c[0-9a-f]{1,14}$", description="`next` of the page before.")]
+
+Owner = Annotated[str | None, Query(min_length=1, max_length=200)]
+Tag = Annotated[str | None, Query(min_length=1, max_length=64)]
+Name = Annotated[str | None, Query(min_length=1, max_length=200, description="Exactly as a submitter has given it.")]
 
 _ID = "content id, `{}` and 26 characters"
 
@@ -79,6 +85,13 @@ def only(request: Request, *allowed: str) -> None:
             hint = f"did you mean {close!r}?" if close else "remove it"
             problem = query_problem(name, request.query_params[name], sorted(allowed), hint)
             raise InvalidParameterError(f"There is no parameter {name[:100]!r}.", errors=(problem,))
+
+
+def only_declared(request: Request) -> None:
+    """`only`, with the query parameters that the route declares. Errors: 422."""
+    route: APIRoute = request.scope["route"]
+    fields = get_flat_params(route.dependant)
+    only(request, *(field.alias for field in fields if isinstance(field.field_info, params.Query)))
 
 
 def query_problem(name: str, value: str, allowed: Sequence[str] | None, hint: str) -> ProblemError:

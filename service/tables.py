@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from initshape.figures.table import SCALARS, Row, to_csv
-from initshape.spec.expand import Cell
+from initshape.spec.expand import Cell, shown_values
 from initshape.spec.sweep import Replicate
 
 MISSING = "missing"
@@ -29,12 +29,13 @@ class Labels:
         """Labels of an expanded sweep; `names` are its columns by path."""
         distinct: dict[str, list[Any]] = {}
         index: dict[str, list[int | None]] = {}
+        shown = [shown_values(cell, names) for cell in cells]
         for path in names:
             places: dict[int, int] = {}  # cells share the values that the document gave them once
-            values = [cell.values.get(path) for cell in cells]
+            values = [found.get(path) for found in shown]
             index[path] = [
-                places.setdefault(id(value), len(places)) if path in cell.values else None
-                for cell, value in zip(cells, values, strict=True)
+                places.setdefault(id(value), len(places)) if path in found else None
+                for found, value in zip(shown, values, strict=True)
             ]
             distinct[path] = list(
                 {id(v): v for v, k in zip(values, index[path], strict=True) if k is not None}.values()
@@ -51,7 +52,7 @@ class Labels:
         return {"columns": self.columns, "replicate": self.replicate, "distinct": self.distinct, "index": self.index}
 
     def values(self, cell: int) -> dict[str, Any]:
-        """Path -> value of one cell; paths that this cell does not set are absent."""
+        """Path -> value of one cell; paths that this cell has not are absent."""
         places = {path: index[cell] for path, index in self.index.items()}
         return {path: self.distinct[path][k] for path, k in places.items() if k is not None}
 

@@ -15,7 +15,7 @@ for folder in (str(ROOT), str(ROOT / "docs")):
     if folder not in sys.path:
         sys.path.insert(0, folder)
 
-from generators import catalog, commands, document, http, operating, trouble  # noqa: E402
+from generators import catalog, commands, document, http, operating, states, trouble  # noqa: E402
 from generators.formulas import marked, unmarked  # noqa: E402
 
 
@@ -54,9 +54,9 @@ def on_files(files: Files, config: Any, **more: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Any, **more: Any) -> str:
-    """Fills in `{{ name }}` and takes the formulas out."""
+    """Fills in `{{ name }}`, draws diagrams and takes the formulas out."""
     filled = re.sub(r"^\{\{ (\w+) \}\}$", lambda found: _PARTS[found[1]](), markdown, flags=re.MULTILINE)
-    text, page.meta["formulas"] = marked(filled)
+    text, page.meta["formulas"] = marked(states.drawn(filled))
     return text
 
 

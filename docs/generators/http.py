@@ -17,7 +17,8 @@ things out at `/docs`.
 
 Send `Authorization: Bearer <token>` with everything below `/v1`. Every answer that is not 2xx is problem details
 (RFC 9457) whose `type` is explained under [Troubleshooting](../troubleshooting.md). 503 and 429 come with
-`Retry-After`. Any operation may answer 401, 403, 500 and 503, which are left out below.
+`Retry-After`. Any operation may answer 401, 403, 500 and 503, which are left out below. `HEAD` (`curl -I`) answers as
+`GET` without the body, but for event streams.
 
 **Sending twice.** Equal documents have equal ids, so a submission may always be sent again: it joins the job or finds
 its result. An `Idempotency-Key` with it guards against the opposite mistake, another document under the same key. The

@@ -31,6 +31,7 @@ def list_(
     status: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
     owner: Annotated[str | None, typer.Option(help="Only those of this user.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only those that a submitter calls exactly so.")] = None,
     where: Annotated[
         list[str] | None, typer.Option(help="Only those with this value of a field: init.shape=0.5. May be repeated.")
     ] = None,
@@ -40,20 +41,20 @@ def list_(
     data_dir: DataDir = None,
 ) -> None:
     """Experiments or sweeps, newest first."""
-    given = (("status", status), ("tag", tag), ("owner", owner))
-    filters = {name: value for name, value in given if value is not None}
+    given: dict[str, Any] = {"limit": limit, "status": status, "tag": tag, "owner": owner, "name": name}
+    filters = {label: value for label, value in given.items() if value is not None}
     fields = dict(_field_and_value(text) for text in where or ())
-    if sweeps and (filters or fields):
-        complain("--sweeps lists all sweeps: filters are for experiments.")
+    if sweeps and fields:
+        complain("--where is for experiments: the cells of a sweep differ.")
         raise typer.Exit(Exit.bad_input)
     with connected(url, data_dir) as client:
-        found = list(client.sweeps(limit=limit) if sweeps else client.experiments(limit=limit, where=fields, **filters))
+        found = list(client.sweeps(**filters) if sweeps else client.experiments(where=fields, **filters))
     if as_json:
         show.as_json(found)
         return
     names = _SWEEPS if sweeps else _EXPERIMENTS
     rows = [{**job, **job.get("counts", {})} for job in found]
-    print(show.grid(names, ([row.get(name) for name in names] for row in rows)))
+    print(show.grid(names, ([row.get(column) for column in names] for row in rows)))
 
 
 def edit(
@@ -106,7 +107,14 @@ def delete(ids: Ids, force: Force = False, as_json: Json = False, url: Url = Non
         _tell((client.delete(id, force=force) for id in ids), as_json=as_json)
 
 
-def retry(id: Id, wait: Wait = False, as_json: Json = False, url: Url = None, data_dir: DataDir = None) -> None:
+def retry(
+    id: Id,
+    failed: Annotated[bool, typer.Option("--failed", help="What it does in any case; scripts may say so.")] = False,
+    wait: Wait = False,
+    as_json: Json = False,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
     """Compute again what failed or was cancelled, and nothing else."""
     with connected(url, data_dir) as client:
         raise typer.Exit(sent(client, _retried(client, id), wait=wait, as_json=as_json))

@@ -133,9 +133,9 @@ class AsyncClient:
         """See `Client.experiments`."""
         return self._http.told(calls.experiments(limit, where, filters))
 
-    def sweeps(self, *, limit: int = 20) -> AsyncIterator[Job]:
+    def sweeps(self, *, limit: int = 20, **filters: Any) -> AsyncIterator[Job]:
         """See `Client.sweeps`."""
-        return self._http.told(calls.sweeps(limit))
+        return self._http.told(calls.sweeps(limit, filters))
 
     async def cancel(self, id: str, *, force: bool = False) -> Json:
         """See `Client.cancel`."""

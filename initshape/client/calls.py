@@ -166,9 +166,9 @@ def experiments(limit: int, where: Mapping[str, Any] | None, filters: Mapping[st
     return listed("/v1/experiments", limit, {**filters, **fields})
 
 
-def sweeps(limit: int) -> Call[None]:
+def sweeps(limit: int, filters: Mapping[str, Any]) -> Call[None]:
     """Sweeps."""
-    return listed("/v1/sweeps", limit, {})
+    return listed("/v1/sweeps", limit, filters)
 
 
 def text_of(value: Any) -> str:

@@ -158,13 +158,13 @@ class Client:
     def experiments(self, *, limit: int = 20, where: Mapping[str, Any] | None = None, **filters: Any) -> Iterator[Job]:
         """Experiments, newest first, page by page, at most `limit`.
 
-        `filters` are status, owner and tag; `where` has fields of the experiment: `where={"init.shape": 0.5}`.
+        `filters` are status, owner, tag and name; `where` has fields of the experiment: `where={"init.shape": 0.5}`.
         """
         return self._http.told(calls.experiments(limit, where, filters))
 
-    def sweeps(self, *, limit: int = 20) -> Iterator[Job]:
-        """Sweeps, newest first, page by page."""
-        return self._http.told(calls.sweeps(limit))
+    def sweeps(self, *, limit: int = 20, **filters: Any) -> Iterator[Job]:
+        """Sweeps, newest first, page by page, at most `limit`. `filters` are status, owner, tag and name."""
+        return self._http.told(calls.sweeps(limit, filters))
 
     def cancel(self, id: str, *, force: bool = False) -> Json:
         """Withdraws the caller; an experiment or a cell stops when nobody is left who wants it.

@@ -24,7 +24,7 @@ from initshape.client.meter import Meter
 from initshape.client.places import is_sweep
 from initshape.client.table import Table
 from initshape.figures.table import SCALARS, column_names, row, to_csv
-from initshape.spec.expand import Cell, columns, expand, sweep_id
+from initshape.spec.expand import Cell, columns, expand, shown_values, sweep_id
 from initshape.spec.parse import parse_submission, parse_sweep
 from initshape.spec.problem import Problem, ProblemError, SpecError
 from initshape.spec.status import Status
@@ -187,7 +187,8 @@ class Local:
         for cell in sweep.cells:
             known, _ = self._computing.results.get(cell.id, (None, {}))
             status, error = self._cell_status(cell.id), self._computing.broken.get(cell.id)
-            rows.append(row(cell.id, status.value, cell.values, sweep.names, known, error))
+            values = shown_values(cell, sweep.names)
+            rows.append(row(cell.id, status.value, values, sweep.names, known, error))
         return Table(sweep_id, axes, (*axes, *SCALARS), tuple(rows))
 
     def table_csv(self, sweep_id: str) -> bytes:
@@ -210,18 +211,13 @@ class Local:
         return render(experiment_figure(result, own, kind=kind), form)
 
     def experiments(self, *, limit: int = 20, where: Mapping[str, Any] | None = None, **filters: Any) -> Iterator[Job]:
-        """What was computed here, newest first; filters: `status`, `tag`. Errors: SpecError for another one."""
-        for name in filters.keys() - {"status", "tag"}:
-            problem = ProblemError(pointer=name, value=filters[name], allowed=["status", "tag"], hint="no such filter")
-            raise SpecError("A filter is not known.", (problem,))
+        """What was computed here, newest first; filters: `status`, `tag`, `name`. Errors: SpecError for another one."""
         jobs = (self.status(id) for id in reversed(self._computing.results) if self._fits(id, where or {}))
-        tag, status = filters.get("tag"), filters.get("status")
-        found = (job for job in jobs if tag in (None, *job["tags"]) and status in (None, job["status"]))
-        yield from itertools.islice(found, limit)
+        yield from _chosen(jobs, limit, **_known(filters))
 
-    def sweeps(self, *, limit: int = 20) -> Iterator[Job]:
-        """Sweeps that were computed here, newest first."""
-        yield from itertools.islice((self.status(id) for id in reversed(self._sweeps)), limit)
+    def sweeps(self, *, limit: int = 20, **filters: Any) -> Iterator[Job]:
+        """Sweeps that were computed here, newest first; filters: `status`, `tag`, `name`. Errors: as above."""
+        yield from _chosen((self.status(id) for id in reversed(self._sweeps)), limit, **_known(filters))
 
     def cancel(self, id: str, *, force: bool = False) -> Json:
         """Nothing to cancel: `submit` has computed it."""
@@ -334,6 +330,28 @@ class Local:
     def _keep(self, upload: Upload) -> str:
         self._uploads.setdefault(upload.id, upload)
         return upload.id
+
+
+def _known(filters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Filters of lists. Errors: SpecError for what is none here: there is one user."""
+    for name in filters.keys() - {"status", "tag", "name"}:
+        problem = ProblemError(
+            pointer=name, value=filters[name], allowed=["status", "tag", "name"], hint="no such filter"
+        )
+        raise SpecError("A filter is not known.", (problem,))
+    return filters
+
+
+def _chosen(
+    jobs: Iterator[Job], limit: int, status: str | None = None, tag: str | None = None, name: str | None = None
+) -> Iterator[Job]:
+    """The first that meet every condition."""
+    found = (
+        job
+        for job in jobs
+        if tag in (None, *job["tags"]) and status in (None, job["status"]) and name in (None, job["name"])
+    )
+    return itertools.islice(found, limit)
 
 
 def _copied(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:

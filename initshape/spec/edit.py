@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, Strict, model_validator
 
 from initshape.spec.base import Spec
-from initshape.spec.experiment import Tag
+from initshape.spec.experiment import Tags
 from initshape.spec.problem import CrossFieldError, problem
 
 _ONE: dict[str, Any] = {"minProperties": 1}
@@ -17,7 +17,7 @@ class _Edit(Spec):
     """What is left out stays as it is; null empties a name or notes."""
 
     name: Annotated[str | None, Field(max_length=200, description="Null takes it away.")] = None
-    tags: Annotated[tuple[Tag, ...], Field(max_length=20, description="All of them: they replace the old ones.")] = ()
+    tags: Annotated[Tags, Field(description="All of them: they replace the old ones.")] = ()
     notes: Annotated[str | None, Field(max_length=10_000, description="Null takes them away.")] = None
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from initshape.spec.experiment import Experiment
 from initshape.spec.model import Diagonal, SingleNeuron
 from initshape.spec.problem import ProblemError, SpecError
+from initshape.spec.unanswered import unanswered
 
 _FLOAT = 8
 _COPIES, _BASE = 7, 300 * 2**20
@@ -110,7 +111,7 @@ def warnings(experiment: Experiment, found: Estimate | None = None) -> tuple[str
         wants = experiment.stop.relative_residual or 1.0
         if experiment.flow.completion == "off" and wants < 1e-10:
             notes.append("without completion, a residual below 1e-10 may stall at the rounding floor")
-    return tuple(notes)
+    return (*notes, *unanswered(experiment))
 
 
 def _too_large(pointer: str, what: str, found: int, limit: int) -> ProblemError:

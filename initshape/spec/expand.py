@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 from pydantic import JsonValue
 
@@ -75,6 +75,25 @@ def columns(cells: tuple[Cell, ...]) -> dict[str, str]:
     paths = list(dict.fromkeys(path for cell in cells for path in cell.values))
     last = [path.rsplit(".", 1)[-1] for path in paths]
     return {path: name if last.count(name) == 1 else path for path, name in zip(paths, last, strict=True)}
+
+
+def shown_values(cell: Cell, paths: Iterable[str]) -> dict[str, Any]:
+    """What tables show of a cell at swept paths, also where it leaves one to the base; paths it has not are absent.
+
+    Of the base only single values are taken, never a section or a list: data may be long.
+    """
+    found = ((path, cell.values[path] if path in cell.values else _single(cell.document, path)) for path in paths)
+    return {path: value for path, value in found if value is not _UNSET}
+
+
+def _single(document: Mapping[str, Any], path: str) -> Any:
+    value: Any = document
+    for name in path.split("."):
+        value = value.get(name, _UNSET) if isinstance(value, Mapping) else _UNSET
+    return value if isinstance(value, (str, int, float)) else _UNSET
+
+
+_UNSET: Final = object()
 
 
 def axis_values(axis: Axis) -> tuple[Any, ...]:

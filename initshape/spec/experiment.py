@@ -59,12 +59,20 @@ class Experiment(Spec):
 Tag = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\s,]+$")]
 
 
+def _each_once(tags: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tags))
+
+
+Tags = Annotated[tuple[Tag, ...], Field(max_length=20), AfterValidator(_each_once)]
+"""In the order given; what is said twice is said once."""
+
+
 class Submission(Spec):
     """The whole document that is sent for one experiment."""
 
     schema_version: Literal[1] = 1
     name: Annotated[str | None, Field(max_length=200, description="Shown in lists; not part of the identity.")] = None
-    tags: Annotated[tuple[Tag, ...], Field(max_length=20, description="For filters; not part of the identity.")] = ()
+    tags: Annotated[Tags, Field(description="For filters; not part of the identity.")] = ()
     notes: Annotated[str | None, Field(max_length=10_000)] = None
     priority: Annotated[Integer, Field(ge=-10, le=10, description="Higher runs first among waiting jobs.")] = 0
     webhook: Annotated[Webhook | None, Field(description="Where to tell that it has ended.")] = None

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, JsonValue, Strict, model_validator
 
 from initshape.spec.base import Integer, Spec, integral
-from initshape.spec.experiment import Tag
+from initshape.spec.experiment import Tags
 from initshape.spec.problem import CrossFieldError, ProblemError, shown
 from initshape.spec.webhook import Webhook
 
@@ -104,7 +104,7 @@ class SweepSubmission(Spec):
 
     schema_version: Literal[1] = 1
     name: Annotated[str | None, Field(max_length=200, description="Shown in lists; not part of the identity.")] = None
-    tags: Annotated[tuple[Tag, ...], Field(max_length=20)] = ()
+    tags: Tags = ()
     notes: Annotated[str | None, Field(max_length=10_000)] = None
     priority: Annotated[Integer, Field(ge=-10, le=10)] = 0
     webhook: Annotated[Webhook | None, Field(description="Where to tell that its last cell has ended.")] = None

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from initshape.spec.estimate import Estimate, Limits, refuse_beyond, warnings
-from initshape.spec.expand import Cell, columns, expand, sweep_id
+from initshape.spec.expand import Cell, columns, expand, shown_values, sweep_id
 from initshape.spec.identity import experiment_id
 from initshape.spec.parse import parse_submission, parse_sweep
 from initshape.spec.uploaded import NOTHING, Uploads
@@ -40,14 +40,15 @@ def validated_sweep(document: Any, uploads: Uploads = NOTHING) -> dict[str, Any]
 def previewed(document: Any, known: Mapping[str, Any], uploads: Uploads = NOTHING) -> dict[str, Any]:
     """A sweep, cell by cell, in the shape of the server's preview; `known` has the ids with a result."""
     cells = expand(parse_sweep(document).sweep, uploads)
+    axes = columns(cells)
     return {
         "id": sweep_id(cells),
         "counts": {"cells": len(cells), "cached": sum(cell.id in known for cell in cells)},
         "estimate": _total(cells),
         "warnings": _warnings(cells),
-        "axes": columns(cells),
+        "axes": axes,
         "cells": [
-            {"id": cell.id, "values": dict(cell.values), "status": "succeeded" if cell.id in known else None}
+            {"id": cell.id, "values": shown_values(cell, axes), "status": "succeeded" if cell.id in known else None}
             for cell in cells[:_PREVIEWED]
         ],
     }

@@ -44,6 +44,7 @@ class Wanted:
     status: Status | None = None
     owner: str | None = None
     tag: str | None = None
+    name: str | None = None
 
     @property
     def indexes(self) -> list[str]:
@@ -57,10 +58,12 @@ class Wanted:
         """Whether they hold."""
         users = {s.user for s in record.submitters} | {record.owner}
         tags = {t for s in record.submitters for t in s.tags}
+        names = {s.name for s in record.submitters}
         return (
             (self.status is None or record.status is self.status)
             and (self.owner is None or self.owner in users)
             and (self.tag is None or self.tag in tags)
+            and (self.name is None or self.name in names)
         )
 
 
@@ -71,19 +74,20 @@ def page(
     status: Status | None = None,
     owner: str | None = None,
     tag: str | None = None,
+    name: str | None = None,
     fields: Filters = _ALL,
     scanned: int | None = None,
 ) -> Operation[Page]:
     """At most `limit` records, numbered below `before`; stable while new ones come in."""
-    wanted = Wanted(status, owner, tag)
+    wanted = Wanted(status, owner, tag, name)
     index = yield from _shortest(wanted.indexes)
     found: list[JobRecord] = []
     left = SCANNED if scanned is None else scanned
     while len(found) < limit and left > 0:
-        asked = min(_CHUNK if fields else limit, left)
+        asked = min(_CHUNK if fields or name is not None else limit, left)
         top = "+inf" if before is None else f"({before}"
         (raw,) = yield [("ZREVRANGEBYSCORE", index, top, "-inf", "WITHSCORES", "LIMIT", 0, asked)]
-        numbers = {name.decode(): int(float(number)) for name, number in zip(raw[::2], raw[1::2], strict=True)}
+        numbers = {text.decode(): int(float(number)) for text, number in zip(raw[::2], raw[1::2], strict=True)}
         fitting = yield from _fitting(list(numbers), fields)
         records = yield from read_many(fitting)
         gone = [job_id for job_id, record in zip(fitting, records, strict=True) if record is None]

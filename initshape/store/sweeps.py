@@ -125,26 +125,10 @@ def counts(sweep_id: str) -> Operation[SweepCounts | None]:
     return SweepCounts(sum(map(int, found)), known, queued, running, succeeded, failed, cancelled, missing)
 
 
-def page(limit: int, before: int | None = None) -> Operation[tuple[list[SweepRecord], int | None]]:
-    """At most `limit` records, newest first, and where to go on."""
-    found: list[SweepRecord] = []
-    while True:
-        top = "+inf" if before is None else f"({before}"
-        (rows,) = yield [("ZREVRANGEBYSCORE", SWEEPS, top, "-inf", "LIMIT", 0, limit)]
-        ids = [name.decode() for name in rows]
-        if not ids:
-            return found, None
-        replies = yield [("HMGET", key("sweep", sweep_id), *_FIELDS) for sweep_id in ids]
-        records = [_decode(sweep_id, values) for sweep_id, values in zip(ids, replies, strict=True)]
-        gone = [sweep_id for sweep_id, record in zip(ids, records, strict=True) if record is None]
-        if gone:
-            yield [("ZREM", SWEEPS, *gone)]
-        for record in records:
-            if record is not None:
-                found.append(record)
-                before = record.number
-                if len(found) == limit:
-                    return found, before
+def glance(sweep_id: str) -> Operation[SweepRecord | None]:
+    """The record without what webhooks were told, for lists. Prolongs no life."""
+    (values,) = yield [("HMGET", key("sweep", sweep_id), *_FIELDS)]
+    return _decode(sweep_id, values)
 
 
 def _decode(sweep_id: str, values: Sequence[bytes | None]) -> SweepRecord | None:

@@ -23,7 +23,7 @@ from service.errors import (
     NotFoundError,
 )
 from service.openapi import problems
-from service.parameters import Cursor, ExperimentPath, Limit, cursor_after, cursor_number
+from service.parameters import Cursor, ExperimentPath, Limit, Name, Owner, Tag, cursor_after, cursor_number
 from service.quotas import refuse
 from service.schemas import Accepted, Job, JobPage, Withdrawal, WithdrawalAnswer
 from service.services import AppServices
@@ -45,8 +45,9 @@ async def list_experiments(
     services: AppServices,
     caller: CurrentCaller,
     status: Status | None = None,
-    owner: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
-    tag: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
+    owner: Owner = None,
+    tag: Tag = None,
+    name: Name = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> JobPage:
@@ -55,10 +56,10 @@ async def list_experiments(
     A page looks at the newest thousand experiments below its cursor at most: with filters it may hold fewer entries
     than `limit`, even none, and go on all the same. The list ends where `next` is null.
     """
-    fields = filters.given(request, "status", "owner", "tag", "limit", "cursor")
+    fields = filters.given(request, "status", "owner", "tag", "name", "limit", "cursor")
     before = cursor_number(cursor)
-    read = listing.page(limit, before, status=status, owner=owner, tag=tag, fields=fields)
-    page = await (services.run_in_thread if fields else services.store.run)(read)
+    read = listing.page(limit, before, status=status, owner=owner, tag=tag, name=name, fields=fields)
+    page = await (services.run_in_thread if fields or name else services.store.run)(read)
     return JobPage(items=tuple(map(views.summary, page.records)), next=cursor_after(page.before))
 
 
@@ -95,7 +96,7 @@ async def cancel_experiment(
     operation_id="rerun_experiment",
     status_code=202,
     response_description="Queued; `Location` leads to its state.",
-    responses=problems(NOT_FOUND, QUOTA, FULL, open_to_all=False),
+    responses=problems(NOT_FOUND, INVALID_PARAMETER, QUOTA, FULL, open_to_all=False),
 )
 async def rerun_experiment(
     response: Response, services: AppServices, caller: Member, experiment_id: ExperimentPath
@@ -122,7 +123,10 @@ async def rerun_experiment(
 async def delete_experiment(
     services: AppServices, caller: Member, experiment_id: ExperimentPath, force: Force = False
 ) -> Withdrawal:
-    """Withdraws the caller; record and result go when nobody is left, once a running attempt has stopped."""
+    """Withdraws the caller; record and result go when nobody is left, once a running attempt has stopped.
+
+    Sent again it changes nothing, and answers 404 where the record has gone: whether there was one is not remembered.
+    """
     forced, who = may_force(caller, force), actor(services, caller)
     return withdrawal(experiment_id, await services.store.run(jobs.delete(experiment_id, caller.user, forced, who)))
 

@@ -8,7 +8,7 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 
 from initshape.spec.status import Status
-from initshape.store import Operation, Queue, StoreUnavailableError, admission, audit, jobs, sweeps
+from initshape.store import Operation, Queue, StoreUnavailableError, admission, audit, jobs, sweep_listing, sweeps
 from initshape.store.jobs import Answer
 from initshape.store.records import Submitter
 from initshape.store.sweeps import SweepCounts, SweepRecord
@@ -19,7 +19,7 @@ from service.errors import FULL, INVALID_PARAMETER, NOT_FOUND, QUOTA, NotFoundEr
 from service.examples import SWEEPS
 from service.idempotency import IdempotencyKey, hold_to
 from service.openapi import body, problems
-from service.parameters import Cursor, Limit, SweepPath, cursor_after, cursor_number, only
+from service.parameters import Cursor, Limit, Name, Owner, SweepPath, Tag, cursor_after, cursor_number, only
 from service.preparation import PreparedSweep, prepare_sweep, submitter
 from service.quotas import refuse_excess
 from service.routers.experiments import Force
@@ -104,14 +104,27 @@ async def preview_sweep(request: Request, services: AppServices, caller: Current
 
 @router.get("", operation_id="list_sweeps", responses=problems(INVALID_PARAMETER, open_to_all=False))
 async def list_sweeps(
-    request: Request, services: AppServices, caller: CurrentCaller, limit: Limit = 50, cursor: Cursor = None
+    request: Request,
+    services: AppServices,
+    caller: CurrentCaller,
+    status: Status | None = None,
+    owner: Owner = None,
+    tag: Tag = None,
+    name: Name = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> SweepPage:
-    """Newest first."""
-    only(request, "limit", "cursor")
-    records, after = await services.store.run(sweeps.page(limit, cursor_number(cursor)))
-    found = await services.store.run(_counts_of([record.id for record in records]))
-    pairs = [(record, counts) for record, counts in zip(records, found, strict=True) if counts is not None]
-    return SweepPage(items=tuple(views.sweep(*pair) for pair in pairs), next=cursor_after(after))
+    """Newest first; new ones do not shift the pages.
+
+    A page looks at the newest thousand sweeps below its cursor at most, and counts some ten thousand cells to find a
+    state: with filters it may hold fewer entries than `limit`, even none, and go on all the same. The list ends where
+    `next` is null.
+    """
+    only(request, "status", "owner", "tag", "name", "limit", "cursor")
+    before = cursor_number(cursor)
+    read = sweep_listing.page(limit, before, status=status, owner=owner, tag=tag, name=name)
+    page = await (services.run_in_thread if status or owner or tag or name else services.store.run)(read)
+    return SweepPage(items=tuple(views.sweep(*pair) for pair in page.sweeps), next=cursor_after(page.before))
 
 
 @router.get(
@@ -142,7 +155,7 @@ async def cancel_sweep(services: AppServices, caller: Member, sweep_id: SweepPat
     "/{sweep_id:sweep}/retry",
     operation_id="retry_sweep",
     status_code=202,
-    responses=problems(NOT_FOUND, QUOTA, FULL, open_to_all=False),
+    responses=problems(NOT_FOUND, INVALID_PARAMETER, QUOTA, FULL, open_to_all=False),
 )
 async def retry_sweep(services: AppServices, caller: Member, sweep_id: SweepPath) -> SweepView:
     """Queues again the cells that failed or were cancelled, and no others."""
@@ -183,13 +196,6 @@ def _read(sweep_id: str) -> Operation[Pair]:
     record = yield from sweeps.read(sweep_id)
     counts = yield from sweeps.counts(sweep_id)
     return record, counts
-
-
-def _counts_of(ids: list[str]) -> Operation[list[SweepCounts | None]]:
-    found = []
-    for sweep_id in ids:
-        found.append((yield from sweeps.counts(sweep_id)))
-    return found
 
 
 async def view_of(services: Services, sweep_id: str) -> SweepView:

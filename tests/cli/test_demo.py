@@ -11,7 +11,7 @@ import pytest
 from serving import command, descendants, environment, gone, wait_for
 
 from initshape.client import Client, ClientError, connect
-from initshape.store import Store, jobs, sweeps
+from initshape.store import Store, jobs, sweep_listing
 from initshape.store.server import RedisServer
 from initshape.supervisor.place import Place
 
@@ -58,7 +58,7 @@ def attempts(data_dir: Path) -> dict[str, int]:
     """Attempts of every cell, read from the stopped server's files."""
     with RedisServer(data_dir) as server:
         store = Store(server.settings)
-        (sweep,), _ = store.run(sweeps.page(10))
+        ((sweep, _),) = store.run(sweep_listing.page(10)).sweeps
         found = store.run(jobs.read_many(sweep.cells))
         store.close()
     return {record.id: record.attempt for record in found if record is not None}

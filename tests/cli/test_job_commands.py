@@ -25,6 +25,7 @@ experiment:
 """
 BUSY = FIT.replace("flow: {kind: none}", "flow: {kind: gradient_descent, step_size: 1e-9}\n  stop: {max_seconds: 30}")
 SWEEP = """
+name: three
 sweep:
   base:
     dataset: {kind: sparse_regression, dimension: 20, samples: 5, sparsity: 2, test_samples: 10}
@@ -48,8 +49,16 @@ def test_a_sweep_from_preview_to_list(initshape: Run, write: Write) -> None:
     listed = initshape("list", "--sweeps").stdout
     assert f"{id}  succeeded      3" in listed
     assert id in [sweep["id"] for sweep in json.loads(initshape("list", "--sweeps", "--json").stdout)]
-    assert initshape("retry", id).stdout.startswith(f"{id}  succeeded")  # nothing failed, nothing is queued
-    assert initshape("list", "--sweeps", "--tag", "a").returncode == 2
+    for also in ((), ("--failed",)):
+        assert initshape("retry", id, *also).stdout.startswith(f"{id}  succeeded")  # nothing failed, nothing is queued
+    for option, value, found in (
+        ("--status", "succeeded", True), ("--status", "failed", False), ("--tag", "a", False),
+        ("--name", "three", True), ("--name", "thre", False), ("--owner", "eve", False),
+    ):  # fmt: skip
+        listed = initshape("list", "--sweeps", option, value, "--json")
+        assert (id in [sweep["id"] for sweep in json.loads(listed.stdout)]) is found, (option, value, listed.stderr)
+    assert initshape("list", "--name", "three", "--status", "succeeded").stdout.count("three") == 3  # its cells
+    assert initshape("list", "--sweeps", "--where", "init.shape=0.5").returncode == 2
 
 
 def test_an_experiment_to_its_deletion(initshape: Run, write: Write) -> None:

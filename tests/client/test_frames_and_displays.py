@@ -98,6 +98,18 @@ def test_models_are_documents(local: Local, client: Client) -> None:
     assert local.result(sent.id).typed.outcome == "converged"
 
 
+def test_listed_cells_show_what_they_leave_to_the_base() -> None:
+    base = {**EXPERIMENT["experiment"], "flow": {"kind": "none"}, "regularizers": ["l2"]}
+    base["dataset"] = base["dataset"] | {"seed": 5}
+    sweep = {"sweep": {"base": base, "list": [{"init.scale": 0.3}, {"dataset.seed": 3}]}}
+    local = Local()
+    rows = local.table(local.submit_sweep(sweep).id).rows
+    assert [(row["scale"], row["seed"]) for row in rows] == [(0.3, 5), (base["init"]["scale"], 3)]
+    assert [cell["values"] for cell in local.preview(sweep)["cells"]] == [
+        {"init.scale": row["scale"], "dataset.seed": row["seed"]} for row in rows
+    ]
+
+
 def test_what_is_listed_edited_run_again_and_forgotten_here() -> None:
     local = Local()
     sent = local.submit({**EXPERIMENT, "experiment": {**EXPERIMENT["experiment"], "flow": {"kind": "none"}}})
@@ -107,6 +119,9 @@ def test_what_is_listed_edited_run_again_and_forgotten_here() -> None:
     assert [job.id for job in local.experiments(tag="kept")] == [sent.id]
     assert len(list(local.experiments(where={"init.scale": 0.1}))) == 2
     assert [job.id for job in local.sweeps()] == [sweep.id]
+    local.edit(sweep.id, name="both")
+    assert [job.id for job in local.sweeps(name="both", status="succeeded")] == [sweep.id]
+    assert list(local.sweeps(name="bot")) == list(local.sweeps(tag="a")) == list(local.experiments(name="both")) == []
     assert local.rerun(sent.id).status == "succeeded"
     assert local.cancel(sent.id)["answer"] == "unchanged"
     local.delete(sent.id)
@@ -116,6 +131,8 @@ def test_what_is_listed_edited_run_again_and_forgotten_here() -> None:
     assert list(local.experiments()) == list(local.sweeps()) == []
     with pytest.raises(SpecError):
         list(local.experiments(colour="red"))
+    with pytest.raises(SpecError):
+        list(local.sweeps(colour="red"))
 
 
 def test_a_cell_that_breaks_here_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from initshape.catalog import catalog
 from initshape.cli.exits import Exit
 from initshape.spec.catalog import SECTIONS, kinds
 from initshape.spec.outcome import Outcome
+from initshape.spec.status import TRANSITIONS, Status
 from service.errors import KINDS
 from service.settings import Settings
 
@@ -74,6 +75,18 @@ def test_every_operation(page: Callable[[str], Page]) -> None:
     document = json.loads((ROOT / "openapi" / "openapi.json").read_text())
     operations = [one for item in document["paths"].values() for one in item.values()]
     assert {one["operationId"] for one in operations} <= found.anchors
+
+
+def test_diagrams_are_pictures_without_scripts(site: Path) -> None:
+    html = (site / "jobs.html").read_text()
+    (picture,) = re.findall(r'<figure class="states">.*?</figure>', html, re.DOTALL)
+    named = re.findall(r"<text[^>]*>([^<]+)</text>", picture)
+    arrows = sum(len(followers) for followers in TRANSITIONS.values())
+    assert {status.value for status in Status} <= set(named)
+    assert len(named) == len(Status) + arrows + 1  # and how a job begins
+    assert not [
+        file for file in site.rglob("*.html") if "mermaid" in file.read_text() and file.name != "changelog.html"
+    ]
 
 
 def test_every_kind_and_field(page: Callable[[str], Page]) -> None:

@@ -49,6 +49,40 @@ def test_a_reader_may_not(login: Callable[[str, str], httpx2.Client], document: 
     assert reader.post(PATH, json=document).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "hint"),
+    [
+        ("POST", "/experiments?wiat=30", "did you mean 'wait'?"),
+        ("POST", "/experiments?colour=red", "remove it"),
+        ("POST", "/experiments?wait=0&wait=1", "give it once"),
+        ("POST", "/experiments/validate?wait=1", "remove it"),
+        ("POST", "/experiments/{id}/cancel?forec=true", "did you mean 'force'?"),
+        ("POST", "/experiments/{id}/rerun?force=true", "remove it"),
+        ("DELETE", "/experiments/{id}?forse=true", "did you mean 'force'?"),
+        ("PATCH", "/experiments/{id}?fource=true", "did you mean 'force'?"),
+        ("POST", "/sweeps?wait=0&wat=1", "did you mean 'wait'?"),
+        ("POST", "/sweeps/preview?limit=3", "remove it"),
+        ("POST", "/batch?wait=1", "remove it"),
+        ("POST", "/datasets?lable=y", "did you mean 'label'?"),
+        ("POST", "/tokens?role=admin", "remove it"),
+        ("POST", "/regularizers/evaluate?points=3", "remove it"),
+    ],
+)
+def test_unknown_parameters_are_refused_and_nothing_is_done(
+    api: httpx2.Client, server: Any, document: Any, method: str, path: str, hint: str
+) -> None:
+    sent = api.post(PATH, json=document).json()["id"] if "{id}" in path else None
+    where = f"/v1{path.replace('{id}', sent or '')}"
+    answer = api.request(method, where, json=document)
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-parameter")
+    (problem,) = answer.json()["errors"]
+    assert problem["hint"] == hint
+    assert f"{problem['pointer'].removeprefix('/query/')}=" in path
+    assert [item["status"] for item in api.get(PATH).json()["items"]] == ["queued"] * (sent is not None)
+    with httpx2.Client(base_url=server.url, trust_env=False) as stranger:
+        assert stranger.request(method, where, json=document).status_code == 401
+
+
 def test_parameters_are_still_checked(api: httpx2.Client, document: Any) -> None:
     answer = api.post(PATH, params={"wait": "soon"}, json=document)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/query/wait")

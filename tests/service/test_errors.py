@@ -17,11 +17,11 @@ from service.settings import Settings
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("PUT", "/v1/experiments", "GET, POST"),
-        ("PUT", "/v1/experiments/x-" + "a" * 26, "DELETE, GET, PATCH"),
+        ("PUT", "/v1/experiments", "GET, HEAD, POST"),
+        ("PUT", "/v1/experiments/x-" + "a" * 26, "DELETE, GET, HEAD, PATCH"),
         ("GET", "/v1/experiments/x-" + "a" * 26 + "/cancel", "POST"),
-        ("DELETE", "/v1/sweeps", "GET, POST"),
-        ("POST", "/health/live", "GET"),
+        ("DELETE", "/v1/sweeps", "GET, HEAD, POST"),
+        ("POST", "/health/live", "GET, HEAD"),
     ],
 )
 def test_method_that_is_not_there(api: httpx2.Client, method: str, path: str, allow: str) -> None:

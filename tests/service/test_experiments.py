@@ -127,6 +127,12 @@ def test_validate_warns(api: httpx2.Client, document: Json) -> None:
     assert "rounding floor" in api.post("/v1/experiments/validate", json=document).json()["warnings"][0]
 
 
+def test_validate_warns_of_theories_without_an_answer(api: httpx2.Client, document: Json) -> None:
+    document["experiment"]["model"] = {"kind": "fully_connected", "width": 8, "activation": "relu"}
+    (warning,) = api.post("/v1/experiments/validate", json=document).json()["warnings"]
+    assert "implicit, l1, l2 will answer none_known" in warning
+
+
 def test_state_of_a_running_job(api: httpx2.Client, document: Json, worker: Any, store: Store) -> None:
     from initshape.store import leases
 

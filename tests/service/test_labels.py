@@ -68,6 +68,19 @@ def test_who_may_change_what(
     assert api.patch("/v1/sweeps/s-" + "a" * 26, json={"kept": True}).status_code == 404
 
 
+def test_tags_are_kept_once_in_their_order(api: httpx2.Client, document: Json) -> None:
+    twice, once = ["q", "b", "q", "a", "b"], ["q", "b", "a"]
+    place = api.post("/v1/experiments", json={**document, "tags": twice}).json()["links"]["self"]
+    assert api.get(place).json()["submitters"][0]["tags"] == once
+    assert api.patch(place, json={"tags": twice[::-1]}).json()["submitters"][0]["tags"] == ["b", "a", "q"]
+    sweep = {"tags": twice, "sweep": {"base": document["experiment"], "axes": [{"path": "init.scale", "values": [1]}]}}
+    sent = api.post("/v1/sweeps", json=sweep).json()
+    assert sent["tags"] == once
+    assert api.patch(sent["links"]["self"], json={"tags": ["z", "z"]}).json()["tags"] == ["z"]
+    assert api.post("/v1/experiments", json={**document, "tags": ["q"] * 21}).status_code == 422
+    assert api.get("/v1/experiments?tag=q").json()["items"][0]["tags"] == ["a", "b", "q"]
+
+
 def test_expiry_410_then_404_and_pins_against_it(
     api: httpx2.Client, document: Json, worker: Any, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,5 +76,5 @@ def test_the_client_goes_on_through_pages_without_entries(
 def test_every_filter_is_documented(api: httpx2.Client) -> None:
     operation = api.get("/openapi.json").json()["paths"]["/v1/experiments"]["get"]
     named = {parameter["name"] for parameter in operation["parameters"]}
-    assert {*fields(), "status", "owner", "tag", "limit", "cursor"} == named
+    assert {*fields(), "status", "owner", "tag", "name", "limit", "cursor"} == named
     assert len(documented()) == len(fields())

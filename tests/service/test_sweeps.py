@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from initshape.client import Client
 from initshape.figures.table import SCALARS
 from initshape.spec.expand import expand, sweep_id
 from initshape.spec.parse import parse_sweep
@@ -159,9 +160,30 @@ def test_columns_of_paths_that_share_a_name(api: httpx2.Client, sweep: Json) -> 
     path = api.post("/v1/sweeps", json=sweep).json()["links"]["self"]
     table = api.get(f"{path}/table.json").json()
     assert table["axes"] == ["scale", "shape", "stop.relative_residual", "rtol"]
-    assert [row["stop.relative_residual"] for row in table["rows"]] == [1e-9] * 4 + [None]
-    assert table["rows"][4]["rtol"] == 1e-6
-    assert table["rows"][0]["rtol"] is None
+    assert [row["stop.relative_residual"] for row in table["rows"]] == [1e-9] * 4 + [1e-10]  # that of the base
+    assert [row["rtol"] for row in table["rows"]] == [1e-8] * 4 + [1e-6]
+
+
+def test_columns_show_what_a_cell_leaves_to_the_base(api: httpx2.Client, sweep: Json) -> None:
+    given = {
+        "kind": "explicit",
+        "u_plus": [1.0] * 12,
+        "v_plus": [1.0] * 12,
+        "u_minus": [1.0] * 12,
+        "v_minus": [1.0] * 12,
+    }
+    sweep["sweep"] = {"base": sweep["sweep"]["base"] | {"init": {"kind": "scale_shape", "scale": 0.5, "shape": 0}},
+                      "list": [{"init.scale": 0.1}, {"init.shape": 0.5}, {"init": given},
+                               {"regularizers": ["l2"], "init.scale": 2.0}]}  # fmt: skip
+    before = sweep_id(expand(parse_sweep(sweep).sweep))
+    preview = api.post("/v1/sweeps/preview", json=sweep).json()
+    view = api.post("/v1/sweeps", json=sweep).json()
+    assert preview["id"] == view["id"] == before
+    rows = api.get(f"{view['links']['self']}/table.json").json()["rows"]
+    assert [(row["scale"], row["shape"]) for row in rows] == [(0.1, 0), (0.5, 0.5), (None, None), (2.0, 0)]
+    assert [row["init"] for row in rows] == [None, None, given, None]  # a section of the base is not shown
+    assert [row["regularizers"] for row in rows] == [None, None, None, ["l2"]]
+    assert preview["cells"][1]["values"] == {"init.scale": 0.5, "init.shape": 0.5}
 
 
 def test_deleted_cells_stay_visible(api: httpx2.Client, sweep: Json, worker: Any) -> None:
@@ -206,6 +228,39 @@ def test_list_pages(api: httpx2.Client, sweep: Json) -> None:
     second = api.get("/v1/sweeps", params={"limit": 2, "cursor": first["next"]}).json()
     assert [item["id"] for item in second["items"]] == [ids[0]]
     assert second["next"] is None
+
+
+def test_lists_are_filtered(
+    api: httpx2.Client, sweep: Json, worker: Any, login: Callable[[str, str], httpx2.Client]
+) -> None:
+    ids = []
+    for seed, (client, name) in enumerate([(api, "night"), (login("eve", "member"), "nightly"), (api, "nightly")]):
+        base = sweep["sweep"]["base"] | {"dataset": sweep["sweep"]["base"]["dataset"] | {"seed": seed}}
+        sent = {"name": name, "tags": [f"seed{seed}"], "sweep": sweep["sweep"] | {"base": base}}
+        ids.append(client.post("/v1/sweeps", json=sent).json()["id"])
+        worker.compute(4 if seed == 0 else 0)
+
+    def found(query: str) -> list[str]:
+        answer = api.get(f"/v1/sweeps?{query}")
+        assert answer.status_code == 200, answer.text
+        return [item["id"] for item in answer.json()["items"]]
+
+    assert found("name=nightly") == [ids[2], ids[1]]
+    assert found("owner=ada") == [ids[2], ids[0]]
+    assert found("name=nightly&owner=eve&tag=seed1") == [ids[1]]
+    assert (len(found("status=queued")), len(found("status=succeeded")), found("status=failed")) == (2, 1, [])
+    assert found("tag=seed") == found("name=nigh") == found("owner=eve&tag=seed0") == []
+    first = api.get("/v1/sweeps?name=nightly&limit=1").json()
+    assert found(f"name=nightly&limit=1&cursor={first['next']}") == [ids[1]]
+    token = api.headers["Authorization"].removeprefix("Bearer ")
+    with Client(str(api.base_url), token) as client:
+        assert [one.id for one in client.sweeps(name="nightly", owner="ada")] == [ids[2]]
+        assert {one["name"] for one in client.experiments(name="nightly")} == {"nightly"}
+        assert len(list(client.experiments(name="nightly"))) == 8
+    for query, hint in (("nmae=a", "name"), ("name=a&name=b", "once"), ("status=done", ""), ("init.shape=1", "remove")):
+        answer = api.get(f"/v1/sweeps?{query}")
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-parameter")
+        assert hint in answer.json()["errors"][0]["hint"]
 
 
 def test_unknown(api: httpx2.Client) -> None:

@@ -37,8 +37,13 @@ def test_labels_give_every_cell_its_values_back() -> None:
     labels = Labels.of(cells, column_names(columns(cells)), sweep.replicate)
     stored = Labels.decode(json.loads(json.dumps(labels.encode())))
     assert len(cells) == 19
-    assert [stored.values(k) for k in range(19)] == [json.loads(json.dumps(cell.values)) for cell in cells]
+    shown = [json.loads(json.dumps(cell.values)) for cell in cells]
+    for values in shown[:-1]:
+        values["stop.max_time"] = 1e9  # what the base has
+    shown[-1] |= {"init.shape": 0.5, "dataset.seed": 1993}
+    assert [stored.values(k) for k in range(19)] == shown
     assert stored.replicate == "seed"
+    assert len(stored.distinct["stop.max_time"]) == 2  # the cells share what they leave to the base, too
     assert stored.distinct["init.scale"].count(big) <= 2  # the axis and the list each brought one; not one a cell
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from initshape.spec.status import Status
-from initshape.store import idempotency, keys, listing, sweeps, tokens
+from initshape.store import idempotency, jobs, keys, listing, sweep_listing, sweeps, tokens
 from initshape.store.jobs import JobRequest, Submitter
+from initshape.store.sweep_listing import SweepPage
 from initshape.store.tokens import Role
 from tests.store.desk import Desk
 
@@ -98,13 +101,54 @@ def test_sweep_pages(desk: Desk) -> None:
     for k in range(5):
         desk.store.run(sweeps.submit(f"s-{k}", {}, [JobRequest("x-1", {})], Submitter("ann")))
     desk.store.client.delete(keys.key("sweep", "s-3"))
-    first, before = desk.store.run(sweeps.page(2))
-    assert [s.id for s in first] == ["s-4", "s-2"]
-    second, end = desk.store.run(sweeps.page(2, before))
-    assert [s.id for s in second] == ["s-1", "s-0"]
-    assert desk.store.run(sweeps.page(2, end)) == ([], None)
+    first = desk.store.run(sweep_listing.page(2))
+    assert [s.id for s, _ in first.sweeps] == ["s-4", "s-2"]
+    second = desk.store.run(sweep_listing.page(2, first.before))
+    assert [s.id for s, _ in second.sweeps] == ["s-1", "s-0"]
+    assert desk.store.run(sweep_listing.page(2, second.before)) == SweepPage((), None)
     assert desk.store.run(sweeps.counts("s-unknown")) is None
     assert desk.store.run(sweeps.read("s-unknown")) is None
+
+
+def test_sweeps_are_found_by_labels_and_state(desk: Desk) -> None:
+    for k in range(12):
+        who = Submitter(("ann", "bob")[k % 2], name=f"n{k % 3}", tags=(f"t{k % 4}", "all"))
+        desk.store.run(sweeps.submit(f"s-{k}", {}, [JobRequest(f"x-{k}-{c}", {}) for c in range(3)], who))
+    for k in range(0, 12, 4):
+        desk.cancel(f"x-{k}-0", force=True, user="root")
+        desk.cancel(f"x-{k}-1", force=True, user="root")
+        desk.cancel(f"x-{k}-2", force=True, user="root")
+    desk.store.client.delete(keys.key("sweep", "s-7"))
+
+    def ids(limit: int = 50, **filters: Any) -> tuple[list[str], int]:
+        found, before, pages = [], None, 0
+        while True:
+            page = desk.store.run(sweep_listing.page(limit, before, **filters))
+            assert len(page.sweeps) <= limit
+            found += [record.id for record, _ in page.sweeps]
+            before, pages = page.before, pages + 1
+            if before is None:
+                return found, pages
+
+    for bound in ({}, {"scanned": 5}, {"scanned": 1}, {"limit": 1}, {"limit": 2, "scanned": 3}, {"counted": 1}):
+        assert ids(owner="bob", **bound)[0] == ["s-11", "s-9", "s-5", "s-3", "s-1"]
+        assert ids(tag="t2", **bound)[0] == ["s-10", "s-6", "s-2"]
+        assert ids(name="n1", tag="all", **bound)[0] == ["s-10", "s-4", "s-1"]
+        assert ids(status=Status.cancelled, **bound)[0] == ["s-8", "s-4", "s-0"]
+        assert ids(status=Status.cancelled, name="n1", owner="ann", **bound)[0] == ["s-4"]
+        assert ids(name="n", **bound)[0] == ids(tag="t", **bound)[0] == ids(owner="an", **bound)[0] == []
+    assert ids(owner="eve", scanned=4)[1] == 3  # 11 sweeps are left
+    assert ids(status=Status.failed, counted=6)[1] == 6  # two sweeps of three cells a page
+
+
+def test_experiments_are_found_by_name(desk: Desk) -> None:
+    for k in range(6):
+        desk.store.run(jobs.submit(JobRequest(f"x-{k}", {}), Submitter("ann", name=("nightly", "night", None)[k % 3])))
+    desk.store.run(jobs.submit(JobRequest("x-2", {}), Submitter("bob", name="nightly")))
+    page = desk.store.run(listing.page(10, name="nightly"))
+    assert [r.id for r in page.records] == ["x-3", "x-2", "x-0"]
+    assert [r.id for r in desk.store.run(listing.page(10, name="nightly", owner="bob")).records] == ["x-2"]
+    assert desk.store.run(listing.page(10, name="Nightly")).records == ()
 
 
 def test_tokens(desk: Desk) -> None:
