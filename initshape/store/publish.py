@@ -33,12 +33,13 @@ def publish(
 ) -> Operation[Published]:
     """`results.upload`, `leases.finish`, and `leases.beginning` of the job that is `following`.
 
-    In one round trip where the data set of the result is stored already. The fence decides inside the commands, as
+    In one round trip where the data set of the result is small or stored already. The fence decides inside the commands, as
     ever; a data set that is not there makes the finish answer `missing`, and everything is sent again.
     Errors: ResultTooLargeError.
     """
     package = results.pack(document, arrays)
     rounds = list(package.rounds(key("upload", job_id, fence)))
+    rounds[0] = [*package.sharing(), *rounds[0]]
     for commands in rounds[:-1]:  # noqa: UP028 - replies are sent in here
         yield commands
     last = [leases.finishing(job_id, fence, outcome, known, facts), *([] if following is None else [following])]

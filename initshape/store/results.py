@@ -22,6 +22,8 @@ from initshape.store.pins import prolonging
 LIMIT_BYTES: Final = 64 * 1024 * 1024
 SHARED: Final = ("X", "y", "w_true")
 _READ_AGAIN: Final = 5
+_SMALL: Final = 1 << 16
+"""Bytes of a data set that are sent sooner than the question whether they are needed is answered."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,13 @@ class Package:
     dataset: str
     own: Mapping[str, bytes]
     common: Mapping[str, bytes]
+
+    def sharing(self) -> list[Command]:
+        """Stores a small data set without asking whether it is there, in one step: its marker never stands alone."""
+        if not self.common or sum(map(len, self.common.values())) > _SMALL:
+            return []
+        fields = [part for name, data in self.common.items() for pair in npy.fields(name, data) for part in pair]
+        return [("HSET", key("dataset", self.dataset), *fields, "complete", 1)]
 
     def rounds(self, place: str) -> Iterator[list[Command]]:
         """What writes it to a key, in rounds of bounded size; the data set's arrays are not among it."""

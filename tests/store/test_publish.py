@@ -41,34 +41,50 @@ def rounds(desk: Desk, name: str, arrays: dict[str, np.ndarray] = ARRAYS) -> tup
     return desk.store.run(counted()), count
 
 
-def test_the_second_result_of_a_data_set_takes_one_round_trip(desk: Desk) -> None:
-    assert rounds(desk, "x-1")[0] is Finish.accepted
-    assert rounds(desk, "x-2") == (Finish.accepted, 1)
+LARGE = {**ARRAYS, "X": np.arange(12_000.0).reshape(300, 40)}
+
+
+def test_the_first_result_of_a_small_data_set_takes_one_round_trip(desk: Desk) -> None:
+    assert rounds(desk, "x-1") == (Finish.accepted, 1)
+    (place,) = datasets(desk)
+    assert desk.store.client.hget(place, "complete") == b"1"
+    assert desk.store.client.ttl(place) > 0
+    stored = desk.store.run(results.read_arrays("x-1"))
+    assert stored is not None
+    np.testing.assert_array_equal(stored["X"], X)
+
+
+def test_the_second_result_of_a_large_data_set_takes_one_round_trip(desk: Desk) -> None:
+    end, count = rounds(desk, "x-1", LARGE)
+    assert end is Finish.accepted
+    assert count > 1
+    assert rounds(desk, "x-2", LARGE) == (Finish.accepted, 1)
     assert len(datasets(desk)) == 1
     for name in ("x-1", "x-2"):
         assert desk.status(name) is Status.succeeded
         stored = desk.store.run(results.read_arrays(name))
         assert stored is not None
-        for array in ARRAYS:
-            np.testing.assert_array_equal(stored[array], ARRAYS[array])
+        for array in LARGE:
+            np.testing.assert_array_equal(stored[array], LARGE[array])
 
 
 def test_without_a_data_set_it_takes_one_from_the_start(desk: Desk) -> None:
     assert rounds(desk, "x-1", {"w": np.ones(3)}) == (Finish.accepted, 1)
 
 
+@pytest.mark.parametrize("arrays", [ARRAYS, LARGE], ids=["small", "large"])
 @pytest.mark.parametrize("incomplete", [False, True])
-def test_a_data_set_that_is_gone_is_stored_again(desk: Desk, incomplete: bool) -> None:
-    rounds(desk, "x-1")
+def test_a_data_set_that_is_gone_is_stored_again(desk: Desk, incomplete: bool, arrays: dict[str, np.ndarray]) -> None:
+    rounds(desk, "x-1", arrays)
     (place,) = datasets(desk)
     if incomplete:
         desk.store.client.hdel(place, "complete")
     else:
         desk.store.client.delete(place)
-    assert rounds(desk, "x-2")[0] is Finish.accepted
+    assert rounds(desk, "x-2", arrays)[0] is Finish.accepted
     stored = desk.store.run(results.read_arrays("x-2"))
     assert stored is not None
-    np.testing.assert_array_equal(stored["X"], X)
+    np.testing.assert_array_equal(stored["X"], arrays["X"])
 
 
 def test_the_fence_decides(desk: Desk) -> None:
