@@ -115,7 +115,7 @@ local function learn(id, class)
   end
   if class == '' then return end
   local took = math.max(1, NOW - tonumber(seen[3]))
-  tally('took ' .. class .. ' ' .. math.min(14, math.ceil(2 * math.log10(took) - 1e-9))) -- up to 10^(k/2) ms
+  tally('took ' .. class .. ' ' .. math.max(0, math.min(14, math.ceil(2 * math.log10(took) - 1e-9)))) -- to 10^(k/2) ms
   tally('time ' .. class, took)
 end
 
