@@ -33,8 +33,8 @@ def publish(
 ) -> Operation[Published]:
     """`results.upload`, `leases.finish`, and `leases.beginning` of the job that is `following`.
 
-    In one round trip where the data set of the result is small or stored already. The fence decides inside the commands,
-    as ever; a data set that is not there makes the finish answer `missing`, and everything is sent again.
+    In one round trip where the data set of the result is small or stored already. The fence decides inside the
+    commands, as ever; a data set that is not there makes the finish answer `missing`, and everything is sent again.
     Errors: ResultTooLargeError.
     """
     package = results.pack(document, arrays)
