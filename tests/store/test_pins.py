@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from initshape.store import jobs, keys, labels, leases, listing, results, sweeps, uploads
+from initshape.store import jobs, keys, labels, leases, listing, results, sweep_listing, sweeps, uploads
 from initshape.store.jobs import JobRequest, Submitter
 from initshape.store.labels import Edited
 from initshape.uploads import dataset_upload
@@ -193,7 +193,7 @@ def test_a_deleted_sweep_leaves_what_others_want(desk: Desk, left: Callable[...,
     assert desk.store.run(labels.delete_sweep("s-1", "bob")) is Edited.foreign
     assert desk.store.run(labels.delete_sweep("s-1", "ann")) is Edited.edited
     assert desk.store.run(labels.delete_sweep("s-1", "ann")) is Edited.missing
-    assert desk.store.run(sweeps.page(9))[0] == [desk.store.run(sweeps.read("s-2"))]
+    assert [record.id for record, _ in desk.store.run(sweep_listing.page(9)).sweeps] == ["s-2"]
     assert [desk.store.run(jobs.read(f"x-{k}")) is not None for k in range(4)] == [True, True, True, False]
 
 
