@@ -71,7 +71,7 @@ class _Gate(Bearer):
     Whoever is let in is told of query parameters that the route does not have, before it changes anything.
     """
 
-    async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
+    async def __call__(self, request: Request) -> Caller:  # type: ignore[override]  # who asks, not what was sent
         caller = await self._caller(request)
         if request.scope["query_string"] and request.method != "GET":  # lists have filters that they know themselves
             only_declared(request)

@@ -22,7 +22,7 @@ class Scraper(Bearer):
     looked up and is not remembered.
     """
 
-    async def __call__(self, request: Request) -> None:  # type: ignore[override]
+    async def __call__(self, request: Request) -> None:  # type: ignore[override]  # passes or raises
         services = services_of(request)
         if not services.settings.auth:
             return

@@ -11,6 +11,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
+# mkdocs loads this file by its path, so its neighbours and the project are found only from here on.
 for folder in (str(ROOT), str(ROOT / "docs")):
     if folder not in sys.path:
         sys.path.insert(0, folder)

@@ -11,6 +11,7 @@ from benchmarks.suites import store
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real run with fewer of everything: 100,000 experiments take minutes."""
     for module, name, value in (
         (store, "FEW", 20), (store, "MANY", 138), (lists, "PAGES", 12), (lists, "TIMES", 2), (filling, "RARE", 10),
         (filling, "COMPUTED", 3), (many, "SIDE", 3), (many, "CELLS", 9), (many, "LINES", 10), (many, "BATCHES", 2),

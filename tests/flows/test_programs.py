@@ -79,5 +79,6 @@ def test_of_the_compiler_options_those_that_xla_does_not_know_are_left_out(monke
     known = {name: value for name, value in compiled.OPTIONS.items() if applies({name: value})}
     assert known
     for more in ({}, {"xla_cpu_no_such_option": True}):
+        # the real compiler refuses it, as another release of it may refuse one of ours
         monkeypatch.setattr(compiled, "OPTIONS", compiled.OPTIONS | more)
         assert compiled._known_options.__wrapped__() == known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from initshape.figures import FigureData, sweep_figure
 from service.pictures import Pictures
@@ -19,7 +20,7 @@ def test_what_is_remembered() -> None:
             drawn.append(name)
             return sweep_figure(ROWS, ("scale",))
 
-        return [await pictures.draw(name, "svg", lambda name=name: figure(name)) for name in names]  # type: ignore[misc]
+        return [await pictures.draw(name, "svg", partial(figure, name)) for name in names]
 
     (picture,) = asyncio.run(look(Pictures(0), "a"))
     drawn.clear()

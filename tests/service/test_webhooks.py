@@ -203,6 +203,7 @@ def test_a_name_that_changes_its_address_gains_nothing(
         asked.append(private if asked else public)
         return await look_up(loop, asked[-1], *arguments, **options)
 
+    # Only names and what counts as public are not the real ones, so that no packet leaves this machine.
     monkeypatch.setattr(kind, "getaddrinfo", rebind)
     monkeypatch.setattr("service.webhooks.address.is_public", lambda address: address in (public, name))
     api = connect(

@@ -238,10 +238,10 @@ def test_the_next_job_needs_no_message(store: Store) -> None:
 def test_a_worker_that_must_go_does_not_listen(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     (only,) = cells(1)
     store.run(jobs.submit(only, ANN))
-    monkeypatch.setattr("workers.loop.LINGER_SECONDS", 3600.0)
+    monkeypatch.setattr("workers.loop.LINGER_SECONDS", 3600.0)  # so that its end is no end of listening
     working = threading.Thread(target=work_while_there_is_any, args=(store, "w", "cpu"), daemon=True)
     working.start()
     until(lambda: read(store, only.id).status is Status.succeeded)
-    monkeypatch.setattr(departure, "begun", True)
+    monkeypatch.setattr(departure, "begun", True)  # as its signal does, which would reach this whole process
     working.join(10.0)
     assert not working.is_alive()

@@ -1,6 +1,6 @@
 -- KEYS: the job's keys.
--- ARGV: clock, id, document, parts, queue, batch, user, submitter (JSON with priority), tags (by commas), max_seconds, mode,
---   expected seconds, uploads that the document names, id of the HTTP request, who is to hear of the end (user:...,
+-- ARGV: clock, id, document, parts, queue, batch, user, submitter (JSON with priority), tags (by commas), max_seconds,
+--   mode, expected seconds, uploads that the document names, id of the HTTP request, who is to hear of the end (user:...,
 --   sweep:..., or empty), where, and how it is admitted: token digest ('': none), writes a second, burst, most active
 --   jobs, most stored bytes (0: any), actor, the broker's list ('': say nothing of rings)
 -- mode: submit; rerun (no document: keep the stored one, and compute again what is known)
