@@ -14,6 +14,7 @@ from initshape.store import Operation, cells
 from initshape.store.sweeps import SweepRecord
 from service import downloads
 from service.auth import CurrentCaller
+from service.collector import resting
 from service.conditional import matches, not_modified, tag_of, tagged
 from service.errors import INVALID_PARAMETER, NOT_FOUND
 from service.openapi import NOT_MODIFIED, media, problems
@@ -105,10 +106,11 @@ def _assembled(record: SweepRecord) -> Operation[SweepTable]:
     found = yield from cells.read(record.cells)
     labels = Labels.decode(record.document["labels"])
     rows = []
-    for k, (identity, cell) in enumerate(zip(record.cells, found, strict=True)):
-        result = json.loads(cell.document) if cell.document else None
-        status = cell.status.value if cell.status else MISSING
-        rows.append(row(identity, status, labels.values(k), labels.columns, result, cell.error))
+    with resting():
+        for k, (identity, cell) in enumerate(zip(record.cells, found, strict=True)):
+            result = json.loads(cell.document) if cell.document else None
+            status = cell.status.value if cell.status else MISSING
+            rows.append(row(identity, status, labels.values(k), labels.columns, result, cell.error))
     return SweepTable(record.id, tuple(labels.columns.values()), labels.replicate, rows)
 
 
